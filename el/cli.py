@@ -1,0 +1,127 @@
+"""``el``: parse, call, print.
+
+Exit codes: 0 done, 1 a failure that was understood, 2 wrong usage or configuration, 130 interrupted. Standard output
+carries results only, so that ``--json`` can be piped. Everything heavy is imported by the command that needs it:
+``el --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from el import __version__
+from el.errors import ElError, ExitCode
+
+_SELECTORS = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_FULL = click.option("--full", is_flag=True, help="Copy every row again instead of what changed.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="el")
+def main() -> None:
+    """Moves what changed in MySQL through S3 into Redshift.
+
+    A SELECTOR is a source (clinic) or a table (clinic.patients); none means everything. Sources are described in
+    el/sources/*.yml (EL_SOURCES names another folder); servers and secrets come from the environment.
+
+    Example: el run clinic.patients clinic.devices
+    """
+
+
+def _command(function: Callable[..., int]) -> Callable[..., None]:
+    """Turns errors that were understood into a message and an exit code."""
+
+    def guarded(**options: Any) -> None:
+        try:
+            sys.exit(function(**options))
+        except ElError as error:
+            click.echo(str(error), err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was committed stays, the next run goes on from there", err=True)
+            sys.exit(ExitCode.INTERRUPTED)
+
+    guarded.__name__ = function.__name__
+    guarded.__doc__ = function.__doc__
+    return guarded
+
+
+@main.command()
+@_SELECTORS
+@_FULL
+@_JSON
+@_command
+def extract(selectors: tuple[str, ...], full: bool, as_json: bool) -> int:
+    """MySQL to S3: read what changed and commit it to the landing.
+
+    Needs MySQL and S3 only.
+
+    Example: el extract clinic
+    """
+    return _run("extract", selectors, True, False, full, as_json)
+
+
+@main.command()
+@_SELECTORS
+@_JSON
+@_command
+def load(selectors: tuple[str, ...], as_json: bool) -> int:
+    """S3 to Redshift: apply the commits that are pending.
+
+    Needs S3 and Redshift only.
+
+    Example: el load clinic.patients
+    """
+    return _run("load", selectors, False, True, False, as_json)
+
+
+@main.command()
+@_SELECTORS
+@_FULL
+@_JSON
+@_command
+def run(selectors: tuple[str, ...], full: bool, as_json: bool) -> int:
+    """Extract, then load.
+
+    Example: el run --full clinic.messages
+    """
+    return _run("run", selectors, True, True, full, as_json)
+
+
+@main.command()
+@_SELECTORS
+@_JSON
+@_command
+def status(selectors: tuple[str, ...], as_json: bool) -> int:
+    """Show each table's watermark, commits and what is pending.
+
+    Example: el status clinic --json
+    """
+    from el import config, runs, settings
+
+    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
+    click.echo(runs.status_text(runs.status(tables), as_json))
+    return ExitCode.DONE
+
+
+def _run(command: str, selectors: tuple[str, ...], extracting: bool, loading: bool, full: bool, as_json: bool) -> int:
+    from el import config, runs, settings
+    from el import run as conductor
+
+    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
+    log = runs.open_log(command)
+    results = conductor.run(tables, extracting, loading, full, quiet=as_json)
+    click.echo(runs.report(results, log, as_json))
+    failures = runs.failures(results)
+    if failures:
+        click.echo(failures, err=True)
+    return ExitCode.FAILED if failures else ExitCode.DONE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The exception tree and the exit codes.
+
+    ElError                     one failure that was understood; exit 1
+    ├── UsageError              wrong usage or configuration, nothing was started; exit 2
+    │   ├── ConfigError         problems of a source file, each with file and line
+    │   └── SettingError        an environment variable that is missing or cannot be read
+    ├── SourceError             MySQL: cannot be reached, refuses, or a value that cannot be carried
+    ├── LandingError            S3: cannot be reached or refuses
+    │   ├── CommitExists        another extractor wrote this commit first
+    │   └── LandingDamage       an object that a commit needs is missing or changed
+    └── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
+
+Every message says what failed, on what, what state is left and what to do. None holds a secret or a cell value:
+messages of drivers quote values, so only their class, number and the name of a column are passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to the shell."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    INTERRUPTED = 130
+
+
+class ElError(Exception):
+    """One failure that was understood."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(ElError):
+    """Wrong usage or configuration; nothing was started."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(UsageError):
+    """Problems of source files, all of them at once, one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SettingError(UsageError):
+    """An environment variable that is missing or cannot be read."""
+
+
+class SourceError(ElError):
+    """MySQL cannot be reached, refuses, or holds a value that cannot be carried."""
+
+
+class LandingError(ElError):
+    """S3 cannot be reached or refuses."""
+
+
+class CommitExists(LandingError):
+    """Another extractor wrote the commit of this number first."""
+
+
+class LandingDamage(LandingError):
+    """An object that a commit needs is missing or changed; trying again does not help, a full copy does."""
+
+
+class WarehouseError(ElError):
+    """Redshift cannot be reached, refuses, or does not fit what a commit says."""

@@ -1,0 +1,299 @@
+"""The landing: what lies on S3 between extract and load. No other file spells a key.
+
+    <prefix>/<source>/<table>/
+        <table>/<load_id>.<file>.parquet   the rows, written by dlt
+        _dlt_version/ _dlt_loads/ init     dlt's schema and seals
+        _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
+        _manifests/<seq>-<load_id>.json    what one COPY reads, written by load
+        _applied.json                      the applied horizon, written by load, read by the archive
+
+A commit is written with ``If-None-Match: *``: of two extractors one gets a 412 and starts again. The head commit is
+the watermark and nothing else is. Why not dlt's own state: dlt writes it before the load is complete, so a kill in
+between moves a watermark past rows that do not exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from el import settings
+from el.errors import CommitExists, LandingDamage, LandingError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One Parquet file of a load. ``key`` is below the table's folder; ``size`` in bytes."""
+
+    key: str
+    size: int
+    rows: int
+    sha256: str
+    etag: str
+    version_id: str | None
+
+
+@dataclass(frozen=True)
+class LandedColumn:
+    """One column of the files, in their order. ``redshift`` is its type there, ``key`` its part in the primary key."""
+
+    name: str
+    redshift: str
+    key: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One reading of a table at one ``lo``, in one commit or several.
+
+    ``full`` reads every row. ``first_seq`` is the pass's first commit, ``after`` the primary key up to which rows are
+    committed, ``done`` True in its last commit: only then does the watermark move.
+    """
+
+    full: bool
+    first_seq: int
+    done: bool
+    after: list[dict[str, str]] | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """The cursor, ``lo`` (None: from the beginning) and the next ``lo``, both without a zone as MySQL has them."""
+
+    cursor: str | None
+    lo: str | None
+    next_lo: str | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The object that makes a load exist."""
+
+    source: str
+    table: str
+    seq: int
+    load_id: str
+    previous_load_id: str | None
+    mode: Literal["merge", "replace"]
+    reading: Pass
+    window: Window
+    signature: str
+    columns: list[LandedColumn]
+    files: list[LandedFile]
+    rows: int
+    fingerprint: dict[str, Any]
+    dlt_schema_hash: str
+    server: str
+    extracted_at: str
+    el_version: str
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> Commit:
+        """Raises LandingError for a commit of another format or one that is damaged."""
+        try:
+            content = json.loads(text)
+            if content["format"] != FORMAT:
+                raise LandingError(
+                    f"{where} has format {content['format']} and this el knows format {FORMAT}. Nothing was changed. "
+                    f"It was written by el {content.get('el_version')}: use the same version on both hosts."
+                )
+            content["reading"] = Pass(**content["reading"])
+            content["window"] = Window(**content["window"])
+            content["columns"] = [LandedColumn(**column) for column in content["columns"]]
+            content["files"] = [LandedFile(**file) for file in content["files"]]
+            return cls(**{name.name: content[name.name] for name in fields(cls)})
+        except (ValueError, KeyError, TypeError):
+            raise LandingDamage(
+                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions, "
+                "or copy the table again: el run --full"
+            ) from None
+
+
+class Landing:
+    """The landing of one run. Safe to use from several threads."""
+
+    def __init__(self, place: settings.LandingPlace) -> None:
+        self._place = place
+        self.client = boto3.client(
+            "s3",
+            region_name=settings.aws_region(),
+            config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, max_pool_connections=32),
+        )
+
+    def check(self) -> None:
+        """Raises LandingError unless the bucket can be reached and listed."""
+        with _explained(f"s3://{self._place.bucket}/{self._place.prefix}"):
+            self.client.list_objects_v2(Bucket=self._place.bucket, Prefix=self._place.prefix, MaxKeys=1)
+
+    def table(self, source: str, raw_name: str) -> TableLanding:
+        """The folder of one table."""
+        prefix = "/".join(part for part in (self._place.prefix, source, raw_name) if part)
+        return TableLanding(self.client, self._place.bucket, prefix)
+
+
+class TableLanding:
+    """The folder of one table."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+        self.url = f"s3://{bucket}/{prefix}"
+
+    @property
+    def dlt_bucket_url(self) -> str:
+        """dlt's bucket_url; its dataset is the table's folder."""
+        return self.url.rpartition("/")[0]
+
+    @property
+    def dlt_dataset(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    def head(self) -> Commit | None:
+        """The newest commit, which is the watermark; None before the first."""
+        seqs = self.seqs_from(1)
+        return self.commit(seqs[-1]) if seqs else None
+
+    def seqs_from(self, seq: int) -> list[int]:
+        """Numbers of the commits from ``seq`` on, ascending."""
+        found = []
+        with _explained(self.url):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._key("_commits/"), StartAfter=self._commit_key(seq - 1)
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    name = item["Key"].rpartition("/")[2].removesuffix(".json")
+                    if name.isdigit():
+                        found.append(int(name))
+        return found
+
+    def commit(self, seq: int) -> Commit:
+        """Read one commit."""
+        where = f"s3://{self._bucket}/{self._commit_key(seq)}"
+        with _explained(where):
+            body = self._client.get_object(Bucket=self._bucket, Key=self._commit_key(seq))["Body"].read()
+        return Commit.from_json(body.decode(), where)
+
+    def write_commit(self, commit: Commit) -> None:
+        """Make a load exist.
+
+        Raises:
+            CommitExists: another extractor wrote this number first.
+            LandingError: S3 cannot be reached or refuses.
+        """
+        where = f"s3://{self._bucket}/{self._commit_key(commit.seq)}"
+        try:
+            with _explained(where):
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._commit_key(commit.seq),
+                    Body=commit.to_json().encode(),
+                    ContentType="application/json",
+                    IfNoneMatch="*",
+                )
+        except LandingError as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and _status(cause) in (409, 412):
+                # The answer to our own first try may have been lost: then the commit that is there is ours.
+                if self.commit(commit.seq).load_id == commit.load_id:
+                    return
+                raise CommitExists(f"{where}: another extractor wrote this commit first") from None
+            raise
+
+    def landed(self, key: str, rows: int, sha256: str) -> LandedFile:
+        """What S3 has of a file that was just uploaded."""
+        with _explained(f"{self.url}/{key}"):
+            found = self._client.head_object(Bucket=self._bucket, Key=self._key(key))
+        version = found.get("VersionId")
+        return LandedFile(
+            key, found["ContentLength"], rows, sha256, found["ETag"], version if version != "null" else None
+        )
+
+    def check_file(self, file: LandedFile) -> None:
+        """Raises LandingError unless the object is still the one that the commit names."""
+        found = self.landed(file.key, file.rows, file.sha256)
+        if (found.size, found.etag) != (file.size, file.etag):
+            raise LandingDamage(
+                f"{self.url}/{file.key} is not the file that its commit names: {found.size:,} bytes, {file.size:,} "
+                "expected, or other content of that size. Redshift was not changed. Restore the object's version "
+                f"{file.version_id or '(the bucket keeps none)'}, or copy the table again: el run --full"
+            )
+
+    def write_manifest(self, commits: list[Commit]) -> str:
+        """Write what one COPY reads; its URL."""
+        key = self._key(f"_manifests/{commits[-1].seq:020d}-{commits[-1].load_id}.json")
+        entries = [
+            {"url": f"{self.url}/{file.key}", "mandatory": True, "meta": {"content_length": file.size}}
+            for commit in commits
+            for file in commit.files
+        ]
+        with _explained(f"s3://{self._bucket}/{key}"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
+        return f"s3://{self._bucket}/{key}"
+
+    def publish_horizon(self, commit: Commit) -> None:
+        """Tell the archive that Redshift has every row with a cursor before the pass's next ``lo``."""
+        content = {
+            "format": FORMAT,
+            "seq": commit.seq,
+            "load_id": commit.load_id,
+            "cursor": commit.window.cursor,
+            "horizon": commit.window.next_lo,
+            "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        with _explained(f"{self.url}/_applied.json"):
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._key("_applied.json"), Body=json.dumps(content).encode()
+            )
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+    def _commit_key(self, seq: int) -> str:
+        return self._key(f"_commits/{seq:020d}.json")
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        why = {
+            "NoSuchBucket": "there is no such bucket; check LANDING_URL",
+            "AccessDenied": "access is denied; check the AWS credentials and the bucket's policy",
+            "403": "access is denied; check the AWS credentials and the bucket's policy",
+            "InvalidAccessKeyId": "the access key is not known; check AWS_ACCESS_KEY_ID",
+            "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
+            "NoSuchKey": "there is no such object",
+            "404": "there is no such object",
+        }.get(code, f"S3 answered {code or _status(error)}")
+        kind = LandingDamage if code in ("NoSuchKey", "404") else LandingError
+        raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error
+    except (BotoCoreError, OSError) as error:
+        raise LandingError(
+            f"{where}: S3 cannot be reached or used ({type(error).__name__}). Nothing was changed by this step. "
+            "Check the network, AWS_ENDPOINT_URL and the AWS credentials, then run again."
+        ) from error

@@ -1,0 +1,1 @@
+"""All that talks to MySQL: catalog, types, window, fingerprint, chunks, reader."""

@@ -1,0 +1,216 @@
+"""What the tables of a source look like: ``information_schema``, read once per run.
+
+In: a connection and the tables of the source file. Out: ``TableShape`` per table: columns in MySQL's order, primary
+key, cursor. Two queries for a whole source, whatever its number of tables.
+
+Problems that only show here (a cursor that is no column, a merge table without a primary key) are the user's
+configuration as much as a wrong key in the file: reported all at once, with file and line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from el.config import Table, nearest, raw_name
+from el.errors import ConfigError
+from el.mysql import types
+from el.mysql.connection import Connection, rows
+from el.mysql.types import CatalogColumn, Column
+
+#: Columns that every raw row carries beside MySQL's own.
+ADDED_COLUMNS = ("_seq", "_extracted_at", "_deleted_at", "_dlt_load_id")
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """One table as it will be read.
+
+    ``average_row`` (bytes) and ``estimated_rows`` are InnoDB's estimates.
+    ``cursor_digits`` is the cursor's precision behind the second.
+    """
+
+    name: str
+    raw_name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[Column, ...]
+    cursor: str | None
+    cursor_is_local: bool
+    cursor_digits: int
+    cursor_nullable: bool
+    average_row: int
+    estimated_rows: int
+
+    @property
+    def signature(self) -> str:
+        """Changes when rows that were copied before would be copied in another form now; then all are copied again."""
+        facts = [(c.name, c.mysql_type, c.select, str(c.arrow), c.redshift, c.hashed) for c in self.columns]
+        key = [c.name for c in self.primary_key]
+        return sha256(json.dumps([facts, key, self.cursor]).encode()).hexdigest()[:16]
+
+
+def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, TableShape]:
+    """The shape of each table, by its MySQL name.
+
+    Raises:
+        ConfigError: with every problem of every table.
+    """
+    columns = _columns(connection)
+    keys = _primary_keys(connection)
+    sizes = {
+        str(name): (int(size or 0), int(many or 0))
+        for name, size, many in rows(
+            connection,
+            "select table_name, avg_row_length, table_rows from information_schema.tables "
+            "where table_schema = database()",
+        )
+    }
+    problems: list[str] = []
+    shapes = {}
+    for table in tables:
+        if table.name not in columns:
+            problems.append(
+                table.problem("", f"no such table in MySQL, or the user may not read it{nearest(table.name, columns)}")
+            )
+            continue
+        shape, found = _shape(table, columns[table.name], keys.get(table.name, []), sizes.get(table.name, (0, 0)))
+        problems += found
+        if shape:
+            shapes[table.name] = shape
+    if problems:
+        raise ConfigError(problems)
+    return shapes
+
+
+def _shape(
+    table: Table, columns: dict[str, CatalogColumn], key: list[str], size: tuple[int, int]
+) -> tuple[TableShape | None, list[str]]:
+    problems = []
+    for option, names in (("exclude", table.exclude), ("hash", table.hash)):
+        for name in names:
+            if name not in columns:
+                problems.append(table.problem(option, f'{option}: no column "{name}"{nearest(name, columns)}'))
+            elif name in key:
+                problems.append(table.problem(option, f'{option}: "{name}" is part of the primary key'))
+    digits, local = 0, False
+    if table.mode == "merge":
+        if not key:
+            problems.append(
+                table.problem(
+                    "mode", "mode merge needs a primary key and the table has none; mode: replace copies it whole"
+                )
+            )
+        cursor = columns.get(table.cursor or "")
+        if cursor is None:
+            problems.append(
+                table.problem(
+                    "cursor",
+                    f'cursor "{table.cursor}" is no column'
+                    f"{nearest(table.cursor or '', columns)}; a table without one can "
+                    "be copied whole by mode: replace",
+                )
+            )
+        elif (precision := types.cursor_precision(cursor.column_type)) is None:
+            problems.append(
+                table.problem(
+                    "cursor",
+                    f'cursor "{cursor.name}" is {cursor.column_type.upper()}; '
+                    "it must be a TIMESTAMP or DATETIME that every write sets",
+                )
+            )
+        else:
+            digits, local = precision, cursor.data_type == "datetime"
+    made: list[Column] = []
+    by_raw_name: dict[str, str] = {}
+    for source in columns.values():
+        if source.name in table.exclude:
+            continue
+        column = types.column(source, raw_name(source.name), hashed=source.name in table.hash)
+        if column is None:
+            problems.append(
+                table.problem(
+                    "",
+                    f'column "{source.name}" is {source.column_type.upper()}, which cannot '
+                    f"be carried; exclude: [{source.name}] leaves it out",
+                )
+            )
+            continue
+        other = by_raw_name.setdefault(column.raw_name, column.name)
+        if other != column.name or column.raw_name in ADDED_COLUMNS:
+            problems.append(
+                table.problem(
+                    "",
+                    f'column "{source.name}" would be {column.raw_name} in Redshift, as '
+                    f"{other if other != column.name else 'a column that el adds'} is; "
+                    "exclude one of them",
+                )
+            )
+        made.append(column)
+    if problems:
+        return None, problems
+    by_name = {column.name: column for column in made}
+    return TableShape(
+        name=table.name,
+        raw_name=raw_name(table.name),
+        columns=tuple(made),
+        primary_key=tuple(by_name[name] for name in key),
+        cursor=table.cursor,
+        cursor_is_local=local,
+        cursor_digits=digits,
+        cursor_nullable=table.cursor is not None and columns[table.cursor].nullable,
+        average_row=size[0],
+        estimated_rows=size[1],
+    ), []
+
+
+def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
+    json_columns = _mariadb_json_columns(connection)
+    found: dict[str, dict[str, CatalogColumn]] = defaultdict(dict)
+    for table, name, data_type, column_type, nullable, length, precision, scale, comment, extra in rows(
+        connection,
+        "select table_name, column_name, data_type, column_type, is_nullable, character_maximum_length, "
+        "numeric_precision, numeric_scale, column_comment, extra from information_schema.columns "
+        "where table_schema = database() order by table_name, ordinal_position",
+    ):
+        found[str(table)][str(name)] = CatalogColumn(
+            name=str(name),
+            data_type=str(data_type).lower(),
+            column_type=str(column_type).lower() if str(data_type).lower() not in ("enum", "set") else str(column_type),
+            nullable=str(nullable).upper() == "YES",
+            length=int(length) if length is not None else None,
+            precision=int(precision) if precision is not None else None,
+            scale=int(scale) if scale is not None else None,
+            comment=str(comment),
+            is_json=(str(table), str(name)) in json_columns,
+            generated="GENERATED" in str(extra).upper(),
+        )
+    return dict(found)
+
+
+def _mariadb_json_columns(connection: Connection) -> set[tuple[str, str]]:
+    """MariaDB's JSON is LONGTEXT with a CHECK of the column's own name; MySQL has a type of its own."""
+    (version,) = rows(connection, "select version()")[0]
+    if "mariadb" not in str(version).lower():
+        return set()
+    checks = rows(
+        connection,
+        "select c.table_name, c.column_name from information_schema.columns c "
+        "join information_schema.check_constraints k on k.constraint_schema = c.table_schema "
+        "and k.table_name = c.table_name and k.check_clause = concat('json_valid(`', c.column_name, '`)') "
+        "where c.table_schema = database() and c.data_type = 'longtext'",
+    )
+    return {(str(table), str(column)) for table, column in checks}
+
+
+def _primary_keys(connection: Connection) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for table, column in rows(
+        connection,
+        "select table_name, column_name from information_schema.key_column_usage "
+        "where table_schema = database() and constraint_name = 'PRIMARY' order by table_name, ordinal_position",
+    ):
+        found[str(table)].append(str(column))
+    return dict(found)

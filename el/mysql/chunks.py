@@ -1,0 +1,101 @@
+"""A table in ranges of its primary key, each read by one query.
+
+In: a table's shape and how many rows a chunk may have. Out: SQL conditions that follow each other without a gap and
+without an overlap. MySQL itself finds each boundary (the key so many rows further on), so that work is equal
+whatever the gaps, nothing is counted, and text is ordered and compared by the one collation that is right.
+
+Why not arithmetic on MIN and MAX: it needs integers, and gaps make some chunks empty and others huge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from el.errors import SourceError
+from el.mysql.catalog import TableShape
+from el.mysql.connection import Connection, quoted, rows
+
+#: connectorx has no backpressure: the chunk is what bounds memory.
+_CHUNK_BYTES = 64 * 2**20
+_MAX_CHUNK_ROWS = 250_000
+_MIN_CHUNK_ROWS = 1_000
+
+#: A primary key as JSON can keep it, one entry per column: {"number": "12"}, {"text": "…"} or {"bytes": hex}.
+Key = list[dict[str, str]]
+
+
+def chunk_rows(shape: TableShape) -> int:
+    """How many rows of this table make one chunk."""
+    return max(_MIN_CHUNK_ROWS, min(_MAX_CHUNK_ROWS, _CHUNK_BYTES // max(shape.average_row, 1)))
+
+
+def boundary(connection: Connection, shape: TableShape, condition: str, after: Key | None, size: int) -> Key | None:
+    """The key of the last row of the chunk that begins behind ``after``; None if fewer rows than ``size`` are left."""
+    keys = [column.key for column in shape.primary_key]
+    # Dates as text: the driver has no value for a zero date.
+    selected = [
+        f"cast({c.key} as char)" if c.date_check or c.mysql_type.startswith("time") else c.key
+        for c in shape.primary_key
+    ]
+    found = rows(
+        connection,
+        f"select {', '.join(selected)} from {quoted(shape.name)} where {condition} and {behind(shape, after)} "
+        f"order by {', '.join(keys)} limit 1 offset {size - 1}",
+    )
+    return [_encode(value) for value in found[0]] if found else None
+
+
+def behind(shape: TableShape, after: Key | None) -> str:
+    """SQL: the key comes behind ``after``; everything if that is None."""
+    return "true" if after is None else _compare([c.key for c in shape.primary_key], after, ">", ">")
+
+
+def up_to(shape: TableShape, last: Key | None) -> str:
+    """SQL: the key is ``last`` or comes before it; everything if that is None."""
+    return "true" if last is None else _compare([c.key for c in shape.primary_key], last, "<", "<=")
+
+
+def _compare(columns: Sequence[str], key: Key, strict: str, final: str) -> str:
+    # Spelled out: MySQL reads no range from (a, b) > (1, 2). The first condition gives it one.
+    literals = [_literal(part) for part in key]
+    terms = []
+    for number, column in enumerate(columns):
+        equal = [f"{c} = {value}" for c, value in zip(columns[:number], literals[:number], strict=True)]
+        operator = final if number == len(columns) - 1 else strict
+        terms.append(" and ".join([*equal, f"{column} {operator} {literals[number]}"]))
+    if len(terms) == 1:
+        return terms[0]
+    return f"({columns[0]} {strict}= {literals[0]} and ({' or '.join(f'({term})' for term in terms)}))"
+
+
+def _encode(value: Any) -> dict[str, str]:
+    match value:
+        case bool() | int() | Decimal():
+            return {"number": str(value)}
+        case float():
+            return {"number": repr(value)}
+        case bytes():
+            return {"bytes": value.hex()}
+        case str():
+            return {"text": value}
+        case date() | timedelta():
+            return {"text": str(value)}
+    raise SourceError(f"a primary key of type {type(value).__name__} cannot be read in chunks")
+
+
+def _literal(part: dict[str, str]) -> str:
+    """SQL of one part of a key. A commit's text is never put into SQL as it is: numbers are checked, text is hex."""
+    ((kind, value),) = part.items()
+    if kind == "number" and re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", value):
+        return value
+    if kind == "bytes":
+        return f"x'{bytes.fromhex(value).hex()}'"
+    if kind == "text" and re.fullmatch(r"[0-9A-Za-z :.-]*", value):
+        return f"'{value}'"
+    if kind == "text":
+        return f"_utf8mb4 x'{value.encode().hex()}'"
+    raise SourceError("a commit holds a primary key that cannot be read; copy the table in full again: --full")

@@ -1,0 +1,119 @@
+"""Logging in to MySQL, for small queries; rows are read by ``reader.py``.
+
+In: ``settings.MySQL``. Out: a PyMySQL connection whose session reads the same on every server: UTC, a known
+``sql_mode``, utf8mb4, autocommit. Driver messages quote SQL and values, so errors pass on class and number only.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.cursors import Cursor
+
+from el.errors import SourceError
+from el.settings import MySQL
+
+#: Every session that reads for us. A zero date must not become an error, a backslash must stay one, and an empty
+#: result of a comparison must not depend on the server's mode.
+SESSION = (
+    "set session time_zone = '+00:00'",
+    "set session sql_mode = 'NO_ENGINE_SUBSTITUTION'",
+    "set session transaction isolation level repeatable read",
+    "set session net_write_timeout = 600",
+)
+
+Connection: TypeAlias = "pymysql.Connection[Cursor]"
+
+_REASONS = {
+    1044: "the user may not use this database",
+    1045: "the user name or password is wrong",
+    1049: "there is no such database",
+    1142: "the user may not read this table",
+    2003: "nothing answers there",
+    2005: "the host's name is not known",
+    2026: "the server offers no TLS, or refused it; ?ssl-mode=disabled in the URL goes without",
+    2013: "the connection was lost",
+    2006: "the connection was lost",
+}
+
+
+@contextmanager
+def connected(source: str, server: MySQL) -> Iterator[Connection]:
+    """A connection with our session; closed at the end.
+
+    Raises:
+        SourceError: MySQL cannot be reached or refuses; also for driver errors inside the block.
+    """
+    with _explained(source, server):
+        connection: Connection = pymysql.connect(
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            password=server.password,
+            database=server.database,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=10,
+            read_timeout=3600,
+            ssl=_tls(server),
+        )
+        try:
+            with connection.cursor() as cursor:
+                for statement in SESSION:
+                    cursor.execute(statement)
+            yield connection
+        finally:
+            connection.close()
+
+
+def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    """All rows of a small query; columns by position, because MySQL 8 returns labels in upper case.
+
+    Without ``parameters`` a ``%`` in the SQL is a ``%``.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def quoted(name: str) -> str:
+    """An identifier for MySQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def reason(number: int) -> str:
+    """A MySQL error number in words, without the driver's message, which may quote a value."""
+    return _REASONS.get(number, f"MySQL error {number}")
+
+
+@contextmanager
+def _explained(source: str, server: MySQL) -> Iterator[None]:
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        refused = isinstance(getattr(error, "original_exception", None), ssl.SSLError)
+        why = "its TLS certificate was refused; ?ssl-ca=/path.pem names the authority" if refused else reason(number)
+        raise SourceError(
+            f"source {source}: MySQL at {server.where}: {why} ({type(error).__name__} {number}). "
+            f"Nothing was committed. Check SOURCES__{source.upper()}__CREDENTIALS and the server, then run again."
+        ) from None
+    except (OSError, RuntimeError) as error:
+        raise SourceError(
+            f"source {source}: MySQL at {server.where}: the connection failed ({type(error).__name__}). "
+            "Nothing was committed. Run again."
+        ) from None
+
+
+def _tls(server: MySQL) -> ssl.SSLContext | None:
+    if server.tls in ("disabled", "preferred"):
+        return None
+    context = ssl.create_default_context(cafile=server.tls_ca)
+    context.check_hostname = server.tls == "verify_identity"
+    if server.tls == "required":  # encrypted, but anyone may answer; the user asked for it by name
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,90 @@
+"""What a person sees while tables are worked on: bars on a terminal, plain lines elsewhere, nothing with --json.
+
+Everything goes to standard error; standard output carries results only.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+
+class Bar(NamedTuple):
+    """The bar of one table. ``expect`` may be an estimate, and is not called where nothing is known."""
+
+    moved: Callable[[int], None]
+    expect: Callable[[int], None]
+
+
+class Progress:
+    """Used in a ``with`` block; its methods may be called from any thread."""
+
+    def __init__(self, verb: str, labels: list[str], quiet: bool = False) -> None:
+        self._verb = verb
+        self._labels = labels
+        self._quiet = quiet
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._rows = dict.fromkeys(labels, 0)
+        self._began: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bars
+
+            self._bars = Bars(
+                SpinnerColumn(finished_text=" "),
+                TextColumn(f"{self._verb} {{task.description}}"),
+                BarColumn(),
+                TextColumn("{task.completed:>12,.0f} rows"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[state]}"),
+                console=Console(stderr=True),
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def start(self, label: str) -> None:
+        with self._lock:
+            self._began[label] = time.monotonic()
+            if self._bars:
+                width = max(map(len, self._labels))
+                self._tasks[label] = self._bars.add_task(label.ljust(width), total=None, state="")
+
+    def bar(self, label: str) -> Bar:
+        """What the work on one table reports to: rows that moved, and how many there will be."""
+        return Bar(lambda more: self._move(label, more), lambda total: self._expect(label, total))
+
+    def _expect(self, label: str, total: int) -> None:
+        with self._lock:
+            if self._bars:
+                self._bars.update(self._tasks[label], total=total)
+
+    def _move(self, label: str, more: int) -> None:
+        with self._lock:
+            self._rows[label] += more
+            if self._bars:
+                self._bars.advance(self._tasks[label], more)
+
+    def finish(self, label: str, state: str) -> None:
+        """``state`` is "done", "nothing new" or "failed"."""
+        with self._lock:
+            if self._bars:
+                self._bars.update(
+                    self._tasks[label], state=state, total=self._rows[label] or 1, completed=self._rows[label]
+                )
+                self._bars.stop_task(self._tasks[label])
+            elif not self._quiet and state != "nothing new":
+                seconds = time.monotonic() - self._began[label]
+                print(f"{self._verb} {label}: {state}, {self._rows[label]:,} rows in {seconds:.1f} s", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""All that talks to Redshift: connection, DDL, ledger, the merge transaction."""

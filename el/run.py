@@ -1,0 +1,233 @@
+"""The conductor: which tables, side by side, and what one failure means for the others (nothing).
+
+In: tables and a command. Out: one ``TableRun`` per table. ``extract`` needs MySQL and S3, ``load`` needs S3 and
+Redshift; ``run`` is one after the other. A source's catalog and bound are read once. What is wrong with the
+configuration ends the run before a row moves; what is wrong with a server fails the tables that need it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pymysql
+
+from el import settings
+from el.config import Table, raw_name
+from el.errors import ConfigError, ElError, UsageError
+from el.extract import Extracted, Extractor, said
+from el.landing import Landing
+from el.load import Loaded, Loader
+from el.mysql.catalog import TableShape, read_shapes
+from el.mysql.connection import connected
+from el.mysql.window import Bound, read_bound
+from el.progress import Bar, Progress
+from el.redshift import ledger
+from el.redshift.connection import connected as redshift_connected
+from el.work import work_folder
+
+log = logging.getLogger("el")
+
+
+@dataclass
+class TableRun:
+    """What happened to one table. ``lo`` and ``next_lo`` are the window; None in mode replace or without a read."""
+
+    table: str
+    mode: str
+    extracted: int = 0
+    loaded: int = 0
+    extract_commits: int = 0
+    load_commits: int = 0
+    full: bool = False
+    lo: str | None = None
+    next_lo: str | None = None
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def run(
+    tables: Sequence[Table], extracting: bool, loading: bool, full: bool = False, quiet: bool = False
+) -> list[TableRun]:
+    """Extract, load or both.
+
+    Raises:
+        UsageError: configuration or settings are wrong; nothing was started.
+    """
+    results = {table.label: TableRun(table.label, table.mode) for table in tables}
+    # Settings first: a variable that is missing must not be found after an hour of extract.
+    landing = Landing(settings.landing())
+    servers = {source: settings.mysql(source) for source in _sources(tables)} if extracting else {}
+    hash_key = settings.hash_key() if extracting and any(table.hash for table in tables) else None
+    redshift = settings.redshift() if loading else None
+    workers = settings.tables_at_once()
+    try:
+        landing.check()
+    except ElError as error:
+        _fail(tables, results, error)
+        return list(results.values())
+    if extracting:
+        _extract(tables, results, landing, servers, hash_key, workers, full, quiet)
+    if redshift:
+        _load(tables, results, landing, redshift, workers, quiet)
+    return list(results.values())
+
+
+def _extract(
+    tables: Sequence[Table],
+    results: dict[str, TableRun],
+    landing: Landing,
+    servers: dict[str, settings.MySQL],
+    hash_key: bytes | None,
+    workers: int,
+    full: bool,
+    quiet: bool,
+) -> None:
+    known: dict[str, tuple[Bound, dict[str, TableShape]]] = {}
+    problems: list[str] = []
+    for source, server in servers.items():
+        own = [table for table in tables if table.source == source]
+        try:
+            with connected(source, server) as connection:
+                shapes = read_shapes(connection, own)
+            known[source] = read_bound(source, server), shapes
+        except ConfigError as error:
+            problems += error.problems
+        except ElError as error:
+            _fail(own, results, error)
+    if problems:
+        raise ConfigError(problems)
+    ready = [table for table in tables if table.source in known]
+
+    def one(table: Table, bar: Bar) -> bool:
+        bound, shapes = known[table.source]
+        shape = shapes[table.name]
+        place = landing.table(table.source, shape.raw_name)
+        key = hash_key if table.hash else None
+        done = Extracted()
+        try:
+            Extractor(table, shape, servers[table.source], place, bound, key, work, *bar).run(done, full)
+        finally:
+            result = results[table.label]
+            result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
+            result.lo, result.next_lo = done.lo, done.next_lo
+            result.warnings += [*done.warnings, *said(done.counts), *bound.warnings]
+        return done.commits > 0
+
+    with work_folder(settings.home()) as work:
+        _side_by_side("extract", ready, results, one, workers, quiet)
+
+
+def _load(
+    tables: Sequence[Table],
+    results: dict[str, TableRun],
+    landing: Landing,
+    server: settings.Redshift,
+    workers: int,
+    quiet: bool,
+) -> None:
+    positions: dict[str, dict[str, ledger.Position]] = {}
+    try:
+        with redshift_connected(server) as connection:
+            for source in _sources(tables):
+                positions[source] = ledger.positions(connection, source)
+    except ElError as error:
+        _fail(tables, results, error)
+        return
+
+    def loader(table: Table, *bar: Callable[[int], None]) -> Loader:
+        return Loader(table, landing.table(table.source, raw_name(table.name)), server, *bar)
+
+    def position(table: Table) -> ledger.Position | None:
+        return positions[table.source].get(raw_name(table.name))
+
+    pending: list[Table] = []
+
+    def look(table: Table, bar: Bar) -> bool:
+        if not loader(table).is_idle(position(table)):
+            pending.append(table)
+        return False
+
+    _side_by_side("look at", tables, results, look, workers, quiet=True)
+    pending.sort(key=list(tables).index)
+    if not pending:
+        return
+    try:
+        with redshift_connected(server) as connection:
+            for source in _sources(pending):
+                ledger.prepare(connection, source, [raw_name(t.name) for t in pending if t.source == source])
+    except ElError as error:
+        _fail(pending, results, error)
+        return
+
+    def one(table: Table, bar: Bar) -> bool:
+        done = Loaded()
+        try:
+            loader(table, *bar).run(position(table), done)
+        finally:
+            result = results[table.label]
+            result.loaded, result.load_commits = done.rows, done.commits
+            result.warnings += done.warnings
+        return done.commits > 0
+
+    _side_by_side("load", pending, results, one, workers, quiet)
+
+
+def _side_by_side(
+    verb: str,
+    tables: Sequence[Table],
+    results: dict[str, TableRun],
+    one: Callable[[Table, Bar], bool],
+    workers: int,
+    quiet: bool,
+) -> None:
+    """Run ``one`` for every table; an error is kept with its table and leaves the others alone."""
+    with Progress(verb, [table.label for table in tables], quiet) as progress:
+
+        def guarded(table: Table) -> None:
+            result = results[table.label]
+            began = time.monotonic()
+            progress.start(table.label)
+            state = "failed"
+            try:
+                moved = one(table, progress.bar(table.label))
+                state = "done" if moved else "nothing new"
+            except UsageError:
+                raise
+            except ElError as error:
+                _add_error(result, str(error))
+                log.error("%s %s failed: %s", verb, table.label, error)
+            except pymysql.err.MySQLError as error:  # outside of a `connected` block there should be none
+                _add_error(result, f"{table.label}: MySQL failed: {type(error).__name__}")
+            finally:
+                result.seconds += time.monotonic() - began
+                progress.finish(table.label, state)
+                log.info("%s %s: %s in %.2f s", verb, table.label, state, time.monotonic() - began)
+
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for future in [pool.submit(guarded, table) for table in tables]:
+                future.result()
+        finally:
+            # After Ctrl-C or a bug: what runs is finished, what waits is not started.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _fail(tables: Iterable[Table], results: dict[str, TableRun], error: ElError) -> None:
+    if isinstance(error, UsageError):
+        raise error
+    log.error("%s", error)
+    for table in tables:
+        _add_error(results[table.label], str(error))
+
+
+def _add_error(result: TableRun, text: str) -> None:
+    result.error = f"{result.error}\n{text}" if result.error else text
+
+
+def _sources(tables: Iterable[Table]) -> list[str]:
+    return list(dict.fromkeys(table.source for table in tables))

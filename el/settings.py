@@ -1,0 +1,240 @@
+"""Where things are and who we are: the one list of environment variables.
+
+In: the environment. Out: small frozen objects with what one part needs; their ``repr`` hides passwords.
+Values come from the environment alone, never from a file that could be committed; the local stack writes them
+to ``.local/env``, an account keeps them in ``.env`` or in its scheduler. AWS credentials are boto3's own business.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import certifi
+
+from el.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable, as the reference page shows it."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+    secret: bool = False
+
+
+VARIABLES = (
+    Variable(
+        "SOURCES__<SOURCE>__CREDENTIALS",
+        "URL of the source's MySQL: mysql://user:password@host:port/database, percent-encoded. A host that is "
+        "not this machine is reached by verified TLS; ?ssl-mode=… and ?ssl-ca=/path.pem change that.",
+        secret=True,
+    ),
+    Variable("LANDING_URL", "s3://bucket/prefix that extract writes and load reads"),
+    Variable("AWS_REGION", "region of the landing's bucket; boto3's other AWS_* variables apply as usual"),
+    Variable("DESTINATION__REDSHIFT__CREDENTIALS__HOST", "Redshift's host"),
+    Variable("DESTINATION__REDSHIFT__CREDENTIALS__PORT", "Redshift's port", "5439"),
+    Variable("DESTINATION__REDSHIFT__CREDENTIALS__DATABASE", "Redshift's database"),
+    Variable("DESTINATION__REDSHIFT__CREDENTIALS__USERNAME", "user that owns the raw schemas"),
+    Variable("DESTINATION__REDSHIFT__CREDENTIALS__PASSWORD", "that user's password", secret=True),
+    Variable(
+        "EL_REDSHIFT_SSLMODE",
+        "libpq's word for TLS to Redshift; a host that is not this machine is verified unless you say otherwise",
+        "verify-full",
+    ),
+    Variable("EL_REDSHIFT_SSLROOTCERT", "file of the authorities that may vouch for Redshift", "certifi's"),
+    Variable("EL_COPY_IAM_ROLE", "IAM role by which Redshift reads the landing: an ARN, or default", "default"),
+    Variable("EL_HASH_KEY", "key of the HMAC-SHA-256 of `hash` columns; never sent to MySQL", secret=True),
+    Variable("EL_SOURCES", "folder of the source files", "el/sources"),
+    Variable("EL_HOME", "folder for logs and for work that is deleted when a run ends", ".el"),
+    Variable("EL_TABLES_AT_ONCE", "how many tables are worked on side by side", "4"),
+)
+
+
+@dataclass(frozen=True)
+class MySQL:
+    """One MySQL database and how to log in.
+
+    ``tls`` is one of connectorx's ``ssl-mode`` words: disabled, preferred, required, verify_ca, verify_identity.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+    tls: str
+    tls_ca: str | None
+
+    @property
+    def where(self) -> str:
+        """For messages: everything but the password."""
+        return f"{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True)
+class Redshift:
+    """One Redshift database and how to log in."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    copy_role: str
+    sslmode: str
+    sslrootcert: str
+
+    @property
+    def where(self) -> str:
+        """For messages: everything but the password."""
+        return f"{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True)
+class LandingPlace:
+    """The bucket and the prefix, without a slash at either end, below which the landing lies."""
+
+    bucket: str
+    prefix: str
+
+
+def mysql(source: str) -> MySQL:
+    """How to log in to a source's MySQL.
+
+    Raises:
+        SettingError: the variable is missing or is no such URL.
+    """
+    name = f"SOURCES__{source.upper()}__CREDENTIALS"
+    shape = "mysql://user:password@host:port/database, with characters like @ : / in a password percent-encoded"
+    value = _need(name, shape)
+    try:
+        url = urlsplit(value)
+        port = url.port or 3306
+    except ValueError:
+        raise SettingError(f"{name} cannot be read. It must be {shape}.") from None
+    options = dict(parse_qsl(url.query))
+    unknown = sorted(options.keys() - {"ssl-mode", "ssl-ca"})
+    if url.scheme != "mysql" or not (url.hostname and url.username) or not url.path.strip("/") or unknown:
+        hint = f" Unknown option {', '.join(unknown)}: only ssl-mode and ssl-ca are known." if unknown else ""
+        raise SettingError(f"{name} cannot be read. It must be {shape}.{hint}")
+    return MySQL(
+        host=url.hostname,
+        port=port,
+        user=unquote(url.username),
+        password=unquote(url.password or ""),
+        database=unquote(url.path.strip("/")),
+        tls=options.get("ssl-mode", "disabled" if _is_here(url.hostname) else "verify_identity").lower(),
+        tls_ca=options.get("ssl-ca"),
+    )
+
+
+def landing() -> LandingPlace:
+    """Where the landing lies.
+
+    Raises:
+        SettingError: LANDING_URL is missing or no s3:// URL.
+    """
+    value = _need("LANDING_URL", "s3://bucket/prefix")
+    url = urlsplit(value)
+    if url.scheme != "s3" or not url.netloc or url.query:
+        raise SettingError(f"LANDING_URL is {value!r}. It must be s3://bucket/prefix.")
+    return LandingPlace(url.netloc, url.path.strip("/"))
+
+
+def redshift() -> Redshift:
+    """How to log in to Redshift.
+
+    Raises:
+        SettingError: one of its variables is missing.
+    """
+    prefix = "DESTINATION__REDSHIFT__CREDENTIALS__"
+    port = os.environ.get(prefix + "PORT") or "5439"
+    host = _need(prefix + "HOST", "the cluster's host name")
+    if not port.isdigit():
+        raise SettingError(f"{prefix}PORT is {port!r}. It must be a number.")
+    return Redshift(
+        host=host,
+        port=int(port),
+        database=_need(prefix + "DATABASE", "the database's name"),
+        user=_need(prefix + "USERNAME", "the user that owns the raw schemas"),
+        password=_need(prefix + "PASSWORD", "that user's password"),
+        copy_role=os.environ.get("EL_COPY_IAM_ROLE") or "default",
+        sslmode=os.environ.get("EL_REDSHIFT_SSLMODE") or ("prefer" if _is_here(host) else "verify-full"),
+        sslrootcert=os.environ.get("EL_REDSHIFT_SSLROOTCERT") or certifi.where(),
+    )
+
+
+def redshift_is_set() -> bool:
+    """False on a host that only extracts."""
+    return bool(os.environ.get("DESTINATION__REDSHIFT__CREDENTIALS__HOST"))
+
+
+def hash_key() -> bytes:
+    """The key of `hash` columns.
+
+    Raises:
+        SettingError: EL_HASH_KEY is missing or shorter than 16 characters.
+    """
+    key = _need("EL_HASH_KEY", "a random text of 16 characters or more, kept as long as the data is")
+    if len(key) < 16:
+        raise SettingError("EL_HASH_KEY is shorter than 16 characters: hashes made with it could be guessed.")
+    return key.encode()
+
+
+def aws_region() -> str | None:
+    """boto3 reads AWS_DEFAULT_REGION only; the rest of AWS's tools read AWS_REGION first."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def sources_folder() -> Path:
+    """The folder of the source files."""
+    return Path(os.environ.get("EL_SOURCES") or "el/sources")
+
+
+def home() -> Path:
+    """The folder for logs and for work that is deleted when a run ends."""
+    return Path(os.environ.get("EL_HOME") or ".el").absolute()
+
+
+def tables_at_once() -> int:
+    """How many tables are worked on side by side.
+
+    Raises:
+        SettingError: EL_TABLES_AT_ONCE is no number from 1 to 64.
+    """
+    value = os.environ.get("EL_TABLES_AT_ONCE") or "4"
+    if not value.isdigit() or not 1 <= int(value) <= 64:
+        raise SettingError(f"EL_TABLES_AT_ONCE is {value!r}. It must be a number from 1 to 64.")
+    return int(value)
+
+
+def configure_dlt() -> None:
+    """dlt's settings, which it reads from the environment; what the user set there stays."""
+    for name, value in {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",  # its messages may quote values
+        "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+        "NORMALIZE__WORKERS": "1",
+        "LOAD__WORKERS": "4",  # each holds a file in memory
+        "DATA_WRITER__BUFFER_MAX_ITEMS": "200000",  # rows of a row group
+        "DATA_WRITER__FILE_MAX_ITEMS": "1000000",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _is_here(host: str) -> bool:
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
+def _need(name: str, shape: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SettingError(
+            f"{name} is not set in the environment. It is {shape}. For the local stack: make up, then . .local/env"
+        )
+    return value
