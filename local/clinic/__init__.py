@@ -1,0 +1,1 @@
+"""The demo application: a telehealth clinic in MySQL. See ``python -m local.clinic --help``."""
