@@ -1,0 +1,181 @@
+"""The PostgreSQL session behind one client: sending it statements and handling what it answers.
+
+`relay` is for the client's statements, `own` for this server's, which the client never hears of. Reading always
+watches the client too: one that goes away must not leave a statement running.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable
+
+from . import protocol as wire
+from .answers import Answers, redshift_error
+from .conflicts import Conflicts, Transaction
+from .errors import RedshiftError
+from .lexer import literal
+from .protocol import Wire
+
+
+class Backend:
+    def __init__(self, client: Wire, path: str, conflicts: Conflicts) -> None:
+        self.client = client
+        self.wire = Wire(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        self.answers = Answers(client, self._conflict)
+        self.status = b"I"  # of the transaction, as in ReadyForQuery: I, T or E
+        self.locked: set[str] = set()  # tables locked in this transaction
+        self._conflicts = conflicts
+        self._database = ""
+        self._transaction = Transaction()
+        self.key = b""  # names the session in a request to cancel
+        self._path = path
+
+    def start(self, parameters: dict[str, str]) -> bool:
+        """Log in, passing PostgreSQL's question for a password and the client's answer on. False if refused."""
+        self._database = parameters.get("database", parameters.get("user", ""))
+        self.wire.sock.connect(self._path)
+        self.wire.send(wire.startup(parameters))
+        self.wire.flush()
+        while True:
+            kind, payload = self.wire.read(self.client)
+            if kind == b"K":
+                self.key = payload
+            if kind == b"S":
+                self.answers.parameter(payload)
+            elif kind == b"E":
+                self.client.send(wire.error(redshift_error(payload, self._conflict)))
+            else:
+                self.client.send(wire.message(kind, payload))
+            if kind == b"R" and payload[:4] != b"\0\0\0\0":
+                self.client.flush()
+                self.wire.send(wire.message(*self.client.read()))
+                self.wire.flush()
+            if kind in b"ZE":
+                self.client.flush()
+                return kind == b"Z"
+
+    def end(self) -> None:
+        """The client said good-bye: so do we."""
+        self.wire.send(wire.TERMINATE)
+        self.wire.flush()
+        self.key = b""
+
+    def cancel(self) -> None:
+        """End the statement that runs; its answers, an error among them, are still to be read."""
+        cancel(self._path, self.key)
+
+    def abandon(self) -> None:
+        """Whatever still runs is for nobody."""
+        if self.key:
+            cancel(self._path, self.key)
+        self.wire.close()
+
+    def relay(self, message: bytes, until: bytes, tag: str | None) -> bool:
+        """Send, and pass the answers on until one of `until`; False on an error. `tag` None: an error is passed
+        on, nothing else is; '' as it is; else the command tag to answer with."""
+        self.wire.send(message)
+        self.wire.flush()
+        succeeded = True
+        while True:
+            kind, payload = self.wire.read(self.client)
+            if kind == b"Z":
+                self.set_status(payload)
+            else:
+                self.answers.pass_on(kind, payload, tag)
+            if kind == b"E":
+                succeeded = False
+                if until != b"Z":
+                    return False
+            if kind in until:
+                return succeeded
+
+    def set_status(self, status: bytes) -> None:
+        if status != b"I" and self.status == b"I":
+            self._transaction = self._conflicts.begin()
+        if status == b"I":
+            if self.status == b"T":  # not E: that one was rolled back
+                self._conflicts.commit(self._database, self._transaction)
+            self._transaction = Transaction()
+            self.locked.clear()
+        self.status = status
+
+    def lock(self, table: str) -> bool:
+        """Lock a table that is about to be written, once in a transaction; False if that failed."""
+        if table in self.locked:
+            return True
+        if not self.relay(wire.query(f"lock table {table} in share row exclusive mode"), b"Z", None):
+            return False
+        self.locked.add(table)
+        which = f"select {literal(table)}::regclass::oid, pg_current_xact_id()::text"
+        ((oid, number),) = self.own(which)
+        self._transaction.written[table] = (oid or b"").decode()
+        self._transaction.number = (number or b"").decode()
+        return True
+
+    def rolled_back(self) -> None:
+        """The client's own ROLLBACK: what was written is not."""
+        self._transaction.written.clear()
+
+    def _conflict(self) -> str:
+        detail = self._conflicts.detail(self._database, self._transaction, int.from_bytes(self.key[:4], "big"))
+        self._transaction.written.clear()  # it fails, be it in COMMIT itself
+        return detail
+
+    def own(self, sql: str, tell: bool = False) -> list[list[bytes | None]]:
+        """A statement of this server's own in the client's session: its rows. An error is raised, or with `tell`
+        told to the client."""
+        self.wire.send(wire.query(sql))
+        self.wire.flush()
+        return self._own_answer(tell)
+
+    def _own_answer(self, tell: bool) -> list[list[bytes | None]]:
+        rows, failure = [], b""
+        while True:
+            kind, payload = self.wire.read(self.client)
+            if kind == b"D":
+                rows.append(wire.row_values(payload))
+            elif kind == b"E":
+                failure = payload
+            elif kind == b"G" and not failure:
+                return rows  # COPY … FROM STDIN waits for data
+            elif kind == b"Z":
+                self.set_status(payload)
+                break
+        if failure:
+            said = redshift_error(failure, self._conflict)
+            if not tell:
+                raise RedshiftError(said["M"], said["C"], said.get("D", ""))
+            self.client.send(wire.error(said))
+        return rows
+
+    def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
+        """COPY … FROM STDIN with these chunks. An exception of theirs ends the COPY and goes on to the caller."""
+        self.own(sql)
+        try:
+            for chunk in chunks:
+                self.wire.send(b"d" + struct.pack("!I", len(chunk) + 4), chunk)
+                self.wire.flush()
+        except Exception as failure:
+            self.wire.send(wire.message(b"f", b"\0"))
+            self.wire.flush()
+            try:
+                self._own_answer(tell=False)
+            except RedshiftError:
+                raise failure from None
+            raise
+        self.wire.send(wire.COPY_DONE)
+        self.wire.flush()
+        self._own_answer(tell=False)
+
+
+def cancel(backend_path: str, key: bytes) -> None:
+    """Ask PostgreSQL to cancel what the session with this key is doing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.settimeout(5)
+            sock.connect(backend_path)
+            sock.sendall(struct.pack("!II", 16, wire.CANCEL_REQUEST) + key)
+            sock.recv(1)  # PostgreSQL closes when it has done so
+        except OSError:
+            pass

@@ -1,0 +1,303 @@
+"""A client's query string in, the statements to run out: what to send to PostgreSQL, which table to lock first.
+
+Why spans of the client's text are replaced and the statement is not generated anew by sqlglot (30): its PostgreSQL
+generator writes DATEDIFF through AGE (other results at boundaries), GETDATE as a timestamp with zone, JSON_PARSE as a
+cast, SUPER's index 0 as 1, and cannot read `int distkey`. An emulator must not alter a statement in silence, so
+sqlglot only does what needs a tree (qualify.py). The leading keyword decides; one that is not in the table below is
+refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+from .copy_statement import parse_copy
+from .databases import alter_database, create_database
+from .ddl import alter_table, create_or_replace, create_table, create_view
+from .errors import NotImitated, RedshiftError, Refused
+from .expressions import rewrite
+from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
+from .merge import merge
+from .refusals import refusal
+from .routines import (
+    alter_materialized_view,
+    create_function,
+    drop_materialized_view,
+    materialized_view,
+    refresh,
+)
+from .statement import Statement
+from .unload_statement import parse_unload
+
+Rule = Callable[[str, list[Token]], Statement]
+
+
+def translate(sql: str) -> list[Statement]:
+    """The statements of a query string. Raises RedshiftError for the first one that is refused."""
+    return _translate(sql) if len(sql) < 20_000 else [_statement(s) for s in split(sql)]
+
+
+@lru_cache(maxsize=512)
+def _translate(sql: str) -> list[Statement]:
+    return [_statement(s) for s in split(sql)]
+
+
+def _statement(sql: str) -> Statement:
+    tokens = tokenize(sql)
+    first, second = tokens[0].word, tokens[1].word if len(tokens) > 1 else ""
+    rule = _RULES.get(f"{first} {second}") or _RULES.get(first)
+    if rule is None:
+        raise refusal(first, second)
+    return rule(sql, tokens)
+
+
+# Queries and writes
+
+
+def _query(sql: str, tokens: list[Token]) -> Statement:
+    words = [t.word for t in tokens]
+    if words[0] == "WITH":
+        for i, word in enumerate(words):
+            if word in ("INSERT", "UPDATE", "DELETE", "MERGE") and words[i - 1] == "(":
+                raise Refused(f"{word} inside WITH")
+            if word in ("INSERT", "MERGE") and words[i - 1] == ")":
+                raise Refused(f"WITH before {word}")
+            if word in ("UPDATE", "DELETE") and words[i - 1] == ")":
+                table, _ = read_name(tokens, skip(tokens, i + 1, "FROM"))
+                return Statement(sql, rewrite(sql), word, locks=(table,))
+    return Statement(sql, rewrite(sql), "SELECT")
+
+
+def _write(*introduction: str) -> Rule:
+    def rule(sql: str, tokens: list[Token]) -> Statement:
+        at = 1
+        for word in introduction:
+            at = skip(tokens, at, word)
+        table, _ = read_name(tokens, at)
+        if tokens[0].word == "DELETE" and at == 1:  # FROM may be left out
+            sql = sql[: tokens[0].end] + " from" + sql[tokens[0].end :]
+        return Statement(sql, rewrite(sql), tokens[0].word, locks=(table,))
+
+    return rule
+
+
+def _truncate(sql: str, tokens: list[Token]) -> Statement:
+    table, end = read_name(tokens, skip(tokens, 1, "TABLE"))
+    if end < len(tokens):
+        raise Refused("TRUNCATE with options or of several tables")
+    return Statement(sql, f"truncate table {table}", "TRUNCATE", commits=True)
+
+
+def _copy(sql: str, tokens: list[Token]) -> Statement:
+    statement = parse_copy(sql, tokens)
+    return Statement(sql, sql, "COPY", locks=(statement.table,), copy=statement)
+
+
+def _unload(sql: str, tokens: list[Token]) -> Statement:
+    statement = parse_unload(tokens)
+    queries = translate(statement.query)
+    if len(queries) != 1 or queries[0].kind != "SELECT":
+        raise Refused("UNLOAD of anything but one SELECT")
+    unload = replace(statement, query=f"\n{queries[0].sql}\n")  # it may end in a comment
+    return Statement(sql, sql, "UNLOAD", checks=queries[0].checks, copy=unload)
+
+
+def _lock(sql: str, tokens: list[Token]) -> Statement:
+    at, tables = skip(tokens, 1, "TABLE"), []
+    while True:
+        table, at = read_name(tokens, at)
+        tables.append(table)
+        if at >= len(tokens):
+            return Statement(sql, f"lock table {', '.join(tables)}", "LOCK")
+        if tokens[at].text != ",":
+            raise Refused("LOCK with a mode")
+        at += 1
+
+
+# Transactions and sessions
+
+
+def _begin(sql: str, tokens: list[Token]) -> Statement:
+    """Redshift accepts every isolation level and ignores it: the database's own counts."""
+    read_only = any(a.word == "READ" and b.word == "ONLY" for a, b in itertools.pairwise(tokens))
+    return Statement(sql, "begin read only" if read_only else "begin", "BEGIN")
+
+
+def _end(sql: str, tokens: list[Token]) -> Statement:
+    kind = "COMMIT" if tokens[0].word in ("COMMIT", "END") else "ROLLBACK"
+    if any(t.word in ("TO", "CHAIN", "PREPARED") for t in tokens):
+        raise Refused(f"{kind} with options")
+    return Statement(sql, kind.lower(), kind)
+
+
+# Redshift's own settings that change no result: kept per session under a prefix.
+_SETTINGS = {
+    "activate_aqua", "analyze_threshold_percent", "auto_mv", "enable_result_cache_for_session",
+    "enable_vacuum_boost", "max_concurrency_scaling_clusters", "max_cursor_result_set_size",
+    "mv_enable_aqmv_for_session", "query_group", "use_fips_ssl", "wlm_query_slot_count",
+}  # fmt: skip
+_PASSED_SETTINGS = {
+    "all", "application_name", "client_encoding", "datestyle", "extra_float_digits", "names", "role",
+    "search_path", "seed", "session", "statement_timeout", "time", "timezone",
+}  # fmt: skip
+# Those that do, and the one value that is imitated.
+_FIXED_SETTINGS = {
+    "describe_field_name_in_uppercase": "off",
+    "downcase_delimited_identifier": "on",
+    "enable_case_sensitive_identifier": "off",
+    "enable_case_sensitive_super_attribute": "off",
+    "enable_numeric_rounding": "off",
+    "json_parse_dedup_attributes": "off",
+    "json_parse_truncate_strings": "off",
+    "json_serialization_enable": "off",
+}
+_SAME = {"false": "off", "true": "on", "0": "off", "1": "on"}
+
+
+def _setting(sql: str, tokens: list[Token]) -> Statement:
+    kind = tokens[0].word
+    at = skip(tokens, 1, "LOCAL") if kind == "SET" else 1
+    at = at if [t.word for t in tokens[at + 1 : at + 2]] == ["AUTHORIZATION"] else skip(tokens, at, "SESSION")
+    name = tokens[at].name if at < len(tokens) else ""
+    values = [t.text.strip("'").lower() for t in tokens[at + 1 :] if t.text.upper() not in ("=", "TO")]
+    if name in _FIXED_SETTINGS:
+        if kind == "SET" and [_SAME.get(v, v) for v in values] not in ([_FIXED_SETTINGS[name]], ["default"]):
+            raise NotImitated(f"the setting {name} {' '.join(values)}")
+        if kind == "SHOW":
+            return Statement(sql, f"select '{_FIXED_SETTINGS[name]}'::varchar as {name}", kind, tag=kind)
+        return Statement(sql, "set redshift.fixed to ''", kind, tag=kind)
+    if name in _SETTINGS and kind == "SHOW":
+        value = f"coalesce(current_setting('redshift.{name}', true), '')"
+        return Statement(sql, f"select {value}::varchar as {name}", kind, tag=kind)
+    if name in _SETTINGS:
+        prefixed = Edit(tokens[at].start, tokens[at].end, f"redshift.{name}")
+        return Statement(sql, apply(sql, [prefixed]), kind)
+    if kind == "SHOW" and name in ("tables", "schemas", "databases", "columns", "grants", "external", "view"):
+        raise NotImitated(f"SHOW {name.upper()}")
+    if kind == "SET" and name in ("transaction", "default_transaction_isolation", "characteristics"):
+        raise NotImitated(f"SET {name.upper()}: the isolation level belongs to the database (--isolation)")
+    if name in _PASSED_SETTINGS or (name == "session" and kind == "SET") or kind == "SHOW":
+        return Statement(sql, fold(sql, tokens), kind)
+    raise NotImitated(f"the setting {name}")
+
+
+def _cancel(sql: str, tokens: list[Token]) -> Statement:
+    pid = tokens[1].text if len(tokens) > 1 else ""
+    if not pid.isdigit():
+        raise RedshiftError("CANCEL needs a process id", "42601")
+    return Statement(sql, f"do 'begin perform pg_cancel_backend({pid}); end'", "CANCEL", tag="CANCEL")
+
+
+def _explain(sql: str, tokens: list[Token]) -> Statement:
+    if len(tokens) > 1 and tokens[1].word == "ANALYZE":
+        raise Refused("EXPLAIN ANALYZE")
+    start = skip(tokens, 1, "VERBOSE")
+    inner = _statement(sql[tokens[start].start :])
+    if inner.kind not in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"):
+        raise NotImitated(f"EXPLAIN of {inner.kind}")
+    return Statement(sql, f"explain {inner.sql}", "EXPLAIN")
+
+
+def _cursor(sql: str, tokens: list[Token]) -> Statement:
+    words = [t.word for t in tokens[:8]]
+    if tokens[0].word == "DECLARE" and (
+        "SCROLL" in words or "BINARY" in words or ("HOLD" in words and "WITH" in words)
+    ):
+        raise Refused("a cursor with options")
+    return Statement(sql, rewrite(sql), tokens[0].word)
+
+
+# Upkeep and rights
+
+
+def _vacuum(sql: str, tokens: list[Token]) -> Statement:
+    kinds = {"FULL", "SORT", "ONLY", "DELETE", "REINDEX", "RECLUSTER"}
+    at = 1
+    while at < len(tokens) and tokens[at].word in kinds:
+        at += 1
+    table = read_name(tokens, at)[0] if at < len(tokens) and tokens[at].word != "TO" else ""
+    return Statement(sql, f"vacuum {table}".strip(), "VACUUM", alone="VACUUM")
+
+
+def _analyze(sql: str, tokens: list[Token]) -> Statement:
+    at = skip(tokens, 1, "VERBOSE")
+    if at < len(tokens) and tokens[at].word == "COMPRESSION":
+        raise NotImitated("ANALYZE COMPRESSION")
+    if at >= len(tokens):
+        return Statement(sql, "analyze", "ANALYZE")
+    return Statement(sql, f"analyze {read_name(tokens, at)[0]}", "ANALYZE")
+
+
+def _grant(sql: str, tokens: list[Token]) -> Statement:
+    """ROLE before a name is Redshift's; PostgreSQL's roles are users and groups alike."""
+    edits = [Edit(t.start, t.end, "") for t in tokens[1:] if t.word == "ROLE"]
+    for refused in ("DATASHARE", "MASKING", "RLS", "ASSUMEROLE", "MODEL", "EXTERNAL"):
+        if any(t.word == refused for t in tokens):
+            raise NotImitated(f"{tokens[0].word} … {refused}")
+    return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
+
+
+def _passed(kind: str) -> Rule:
+    def rule(sql: str, tokens: list[Token]) -> Statement:
+        return Statement(sql, fold(sql, tokens), kind)
+
+    return rule
+
+
+def _principal(sql: str, tokens: list[Token]) -> Statement:
+    """CREATE or ALTER USER, GROUP, ROLE."""
+    if any(t.name.endswith("transaction_isolation") for t in tokens):
+        raise NotImitated("an isolation level of a user: it belongs to the database")
+    edits = []
+    for token in tokens[2:]:
+        if token.word == "DISABLE":
+            edits.append(Edit(token.start, token.end, "null"))
+        elif token.word in ("SYSLOG", "RESTRICTED", "SESSION", "EXTERNALID"):
+            raise NotImitated(f"CREATE USER … {token.word}")
+        elif token.word == "CREATEUSER":
+            edits.append(Edit(token.start, token.end, "superuser"))
+        elif token.word == "NOCREATEUSER":
+            edits.append(Edit(token.start, token.end, "nosuperuser"))
+    return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
+
+
+def _schema(sql: str, tokens: list[Token]) -> Statement:
+    if any(t.word == "QUOTA" for t in tokens):
+        raise NotImitated("CREATE SCHEMA … QUOTA")
+    if any(t.word in ("TABLE", "VIEW", "GRANT") for t in tokens[3:]):
+        raise Refused("CREATE SCHEMA with objects in it")
+    return Statement(sql, fold(sql, tokens), "CREATE")
+
+
+def _database(sql: str, tokens: list[Token]) -> Statement:
+    return Statement(sql, fold(sql, tokens), "DROP", alone="DROP DATABASE")
+
+
+def _drop(sql: str, tokens: list[Token]) -> Statement:
+    return Statement(sql, fold(sql, tokens), "DROP")
+
+
+_RULES: dict[str, Rule] = {
+    "SELECT": _query, "WITH": _query, "(": _query,
+    "INSERT": _write("INTO"), "UPDATE": _write(), "DELETE": _write("FROM"), "MERGE": merge,
+    "TRUNCATE": _truncate, "COPY": _copy, "UNLOAD": _unload, "LOCK": _lock,
+    "BEGIN": _begin, "START": _begin, "COMMIT": _end, "END": _end, "ROLLBACK": _end, "ABORT": _end,
+    "SET": _setting, "RESET": _setting, "SHOW": _setting, "DISCARD ALL": _passed("DISCARD"),
+    "DECLARE": _cursor, "FETCH": _cursor, "CLOSE": _passed("CLOSE"), "DEALLOCATE": _passed("DEALLOCATE"),
+    "CANCEL": _cancel, "EXPLAIN": _explain, "VACUUM": _vacuum, "ANALYZE": _analyze, "ANALYSE": _analyze,
+    "COMMENT": _passed("COMMENT"), "GRANT": _grant, "REVOKE": _grant, "ALTER DEFAULT": _grant,
+    "CREATE TABLE": create_table, "CREATE TEMP": create_table, "CREATE TEMPORARY": create_table,
+    "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
+    "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,
+    "CREATE FUNCTION": create_function, "DROP FUNCTION": _drop,
+    "CREATE MATERIALIZED": materialized_view, "REFRESH MATERIALIZED": refresh,
+    "ALTER MATERIALIZED": alter_materialized_view, "DROP MATERIALIZED": drop_materialized_view,
+    "CREATE SCHEMA": _schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": _drop,
+    "CREATE DATABASE": create_database, "ALTER DATABASE": alter_database, "DROP DATABASE": _database,
+    "CREATE USER": _principal, "ALTER USER": _principal, "DROP USER": _drop,
+    "CREATE GROUP": _principal, "ALTER GROUP": _passed("ALTER"), "DROP GROUP": _drop,
+    "CREATE ROLE": _passed("CREATE"), "ALTER ROLE": _principal, "DROP ROLE": _drop,
+}  # fmt: skip

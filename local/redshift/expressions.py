@@ -1,0 +1,361 @@
+"""Redshift's expressions and query syntax in, PostgreSQL's out, by replacing only what differs.
+
+Most of Redshift's functions exist in the database under their own names (sql/functions.sql), so most calls are left
+alone. Here is what has no such way: bare date parts, special forms (NVL2, DECODE, LISTAGG …), default precisions
+in casts, TOP and MINUS, names that fold to lower case, and the refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .derived import with_aliases
+from .errors import NotImitated, RedshiftError, Refused
+from .forms import SIMPLE, extract, listagg_over, percentile_over, window_problem
+from .lexer import (
+    NUMBER,
+    PARAM,
+    QUOTED,
+    STRING,
+    WORD,
+    Edit,
+    Token,
+    apply,
+    closing,
+    identifier,
+    opening,
+    string_value,
+    tokenize,
+)
+from .paths import with_paths
+from .qualify import without_qualify
+from .refusals import POSTGRES_FUNCTIONS
+from .types import read_type
+
+# Catalog names that answer through views and functions of ours (sql/catalog.sql).
+_REDIRECTED = {"pg_attribute", "pg_class", "format_type"}
+_INTERNAL = "redshift_internal"
+
+_DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART"}
+_QUERY_START = {"SELECT", "WITH", "(", "VALUES"}
+_SET_WORDS = {"UNION", "INTERSECT", "EXCEPT", "MINUS"}
+
+
+def rewrite(sql: str) -> str:
+    """A query, a DML statement or an expression of any length."""
+    return _rewrite(with_paths(with_aliases(sql)))
+
+
+def _rewrite(sql: str) -> str:
+    tokens = tokenize(sql)
+    if any(t.word == "QUALIFY" for t in tokens):
+        sql = without_qualify(sql)
+        tokens = tokenize(sql)
+    return _Rewriter(sql, tokens).run()
+
+
+class _Rewriter:
+    def __init__(self, sql: str, tokens: list[Token]) -> None:
+        self.sql = sql
+        self.tokens = tokens
+        self.edits: list[Edit] = []
+        self.casts: list[bool] = []  # per open parenthesis: does it belong to a CAST?
+
+    def run(self) -> str:
+        at = 0
+        while at < len(self.tokens):
+            at = self._step(at)
+        return apply(self.sql, self.edits)
+
+    def _step(self, at: int) -> int:
+        """Looks at one token, notes what to replace, and returns the index of the next one to look at."""
+        token = self.tokens[at]
+        if token.kind == QUOTED:
+            if token.name in _REDIRECTED and self._word(at + 1) != ".":
+                return self._redirect(at)
+            if token.name != token.text[1:-1].replace('""', '"'):
+                self._replace(at, at, identifier(token.name))
+        elif token.kind == WORD:
+            return self._word_at(at)
+        elif token.text == "(":
+            if self._word(at + 1) == "+" and self._word(at + 2) == ")":
+                raise NotImitated("the join operator (+)")
+            self.casts.append(self._word(at - 1) in ("CAST", "TRY_CAST"))
+        elif token.text == ")" and self.casts:
+            self.casts.pop()
+        elif token.text == "::":
+            return self._cast_type(at + 1)
+        elif token.text == "-" and self._word(at + 1) == ">" and self.tokens[at + 1].start == token.end:
+            raise Refused("the operator ->", "use JSON_EXTRACT_PATH_TEXT or SUPER navigation")
+        return at + 1
+
+    def _word_at(self, at: int) -> int:
+        word, following, before = self.tokens[at].word, self._word(at + 1), self._word(at - 1)
+        if before == "." and word.lower() not in _REDIRECTED:
+            return at + 1  # a column or a table's name, whatever it reads like
+        self._refuse(at, word, following, before)
+        if word.lower() in _REDIRECTED and following != ".":
+            return self._redirect(at)
+        if following == "(":
+            if word.lower() in POSTGRES_FUNCTIONS:
+                raise Refused(f"the function {word.lower()}")
+            if word in _DATE_PART_FIRST:
+                self._quote_date_part(at, word)
+            elif word in _FORMS:
+                end = closing(self.tokens, at + 1)
+                return _FORMS[word](self, at, end)
+        elif word == "AS" and self.casts and self.casts[-1]:
+            return self._cast_type(at + 1)
+        elif word in ("IGNORE", "RESPECT") and following == "NULLS":
+            return self._nulls(at, word)
+        elif word == "SYSDATE" and before != "AS":
+            self._replace(at, at, "sysdate()")
+        elif word == "APPROXIMATE" and following in ("COUNT", "PERCENTILE_DISC"):
+            self._replace(at, at, "")
+        elif word == "TOP" and before in ("SELECT", "DISTINCT", "ALL") and self._kind(at + 1) in (NUMBER, PARAM):
+            self._top(at)
+        if word == "MINUS" and following in _QUERY_START and (self._kind(at - 1) != "op" or before == ")"):
+            self._replace(at, at, "except")
+        return at + 1
+
+    def _refuse(self, at: int, word: str, following: str, before: str) -> None:
+        if word == "ON" and following == "CONFLICT":
+            raise Refused("ON CONFLICT")
+        if word == "RETURNING" and self._kind(at + 1) in (WORD, QUOTED, "op") and following not in (",", ")", "="):
+            raise Refused("RETURNING")
+        if word == "DISTINCT" and following == "ON" and self._word(at + 2) == "(":
+            raise Refused("SELECT DISTINCT ON")
+        if word == "FILTER" and following == "(" and before == ")":
+            raise Refused("FILTER (WHERE …) after an aggregate")
+        if word == "LATERAL" and before in (",", "JOIN", "FROM"):
+            raise Refused("LATERAL")
+        if word == "ARRAY" and following == "[":
+            raise Refused("ARRAY[…]")
+        if word == "FOR" and following in ("UPDATE", "SHARE") and before not in ("(", ","):
+            raise Refused(f"SELECT … FOR {following}")
+        if word == "OVER" and before in (")", "NULLS") and (problem := window_problem(self.tokens, at)):
+            raise Refused(problem)
+        if word == "FETCH" and following in ("FIRST", "NEXT") and at > 0:
+            raise Refused("FETCH FIRST", "use LIMIT")
+        if word == "ROW" and following == "(" and before not in ("NEW", "OLD"):
+            raise Refused("ROW(…)")
+        if word == "VALUES" and before == "(" and self._word(at - 2) in ("FROM", "JOIN", ","):
+            raise Refused("VALUES as a table")
+        if word in ("INTERSECT", "EXCEPT", "MINUS") and following == "ALL":
+            raise Refused(f"{word} ALL")
+        if word == "TABLESAMPLE":
+            raise Refused("TABLESAMPLE")
+        if word in ("PIVOT", "UNPIVOT") and following == "(":
+            raise NotImitated(word)
+        if word == "CONNECT" and following == "BY":
+            raise NotImitated("CONNECT BY")
+
+    # Small helpers
+
+    def _word(self, at: int) -> str:
+        return self.tokens[at].word if 0 <= at < len(self.tokens) else ""
+
+    def _kind(self, at: int) -> str:
+        return self.tokens[at].kind if 0 <= at < len(self.tokens) else ""
+
+    def _replace(self, first: int, last: int, text: str) -> None:
+        self.edits.append(Edit(self.tokens[first].start, self.tokens[last].end, text))
+
+    def _arguments(self, opening: int, end: int) -> list[str]:
+        """The rewritten text of each argument between two parentheses."""
+        texts, depth, start = [], 0, self.tokens[opening].end
+        for token in self.tokens[opening + 1 : end + 1]:
+            if token.kind == "op" and token.text in "([":
+                depth += 1
+            elif token is self.tokens[end] or (token.text == "," and token.kind == "op" and depth == 0):
+                texts.append(_rewrite(self.sql[start : token.start]).strip())
+                start = token.end
+            elif token.kind == "op" and token.text in ")]":
+                depth -= 1
+        return texts if texts != [""] else []
+
+    def _cast_type(self, at: int) -> int:
+        found = read_type(self.tokens, at, column=False)
+        if found is None:
+            return at
+        if found.sql == "super" and self._kind(at - 2) == STRING:
+            raise NotImitated("a string literal cast to SUPER (JSON_PARSE reads it as JSON)")
+        after = self.tokens[found.end].text if found.end < len(self.tokens) else ""
+        if after == "[" and self._word(found.end + 1) == "]":
+            raise Refused("an array type")
+        written = self.sql[self.tokens[at].start : self.tokens[found.end - 1].end]
+        if written.lower().replace(" ", "") != found.sql.replace(" ", ""):
+            self._replace(at, found.end - 1, found.sql)
+        return found.end
+
+    def _redirect(self, at: int) -> int:
+        first = at - 2 if self._word(at - 1) == "." and self.tokens[at - 2].name == "pg_catalog" else at
+        if first == at and self._word(at - 1) == ".":
+            return at + 1
+        self._replace(first, at, f"{_INTERNAL}.{self.tokens[at].name}")
+        return at + 1
+
+    # Forms
+
+    def _quote_date_part(self, at: int, word: str) -> None:
+        part = self.tokens[at + 2] if at + 2 < len(self.tokens) else None
+        if part is not None and part.kind in (WORD, QUOTED) and self._word(at + 3) == ",":
+            self._replace(at + 2, at + 2, f"'{part.name}'")
+        if word in ("DATEADD", "DATE_ADD"):
+            # A bare string is a timestamp here; PostgreSQL would take the type it prefers, the one with a zone.
+            last = closing(self.tokens, at + 1) - 1
+            if self._kind(last) == STRING and self._word(last - 1) == ",":
+                self.edits.append(Edit(self.tokens[last].end, self.tokens[last].end, "::timestamp"))
+
+    def _top(self, at: int) -> None:
+        """LIMIT at the end of its SELECT; in parentheses if that is one side of a set operation."""
+        start = at - 1 if self._word(at - 1) == "SELECT" else at - 2
+        in_set = self._word(start - 1) in _SET_WORDS or self._word(start - 2) in _SET_WORDS
+        depth, end, order = 0, len(self.tokens), 0
+        for i in range(at, len(self.tokens)):
+            word = self.tokens[i].word
+            if depth == 0 and (word == ")" or word in _SET_WORDS):
+                end, in_set = i, in_set or word != ")"
+                break
+            depth += (word == "(") - (word == ")")
+            if depth == 0 and word == "LIMIT":
+                raise NotImitated("TOP together with LIMIT")
+            if depth == 0 and word == "ORDER":
+                order = i
+        if in_set and order:
+            end = order  # it sorts the whole
+        self._replace(at, at + 1, "")
+        where = self.tokens[end - 1].end
+        self.edits.append(Edit(where, where, f" limit {self.tokens[at + 1].text}{')' if in_set else ''}"))
+        if in_set:
+            self.edits.append(Edit(self.tokens[start].start, self.tokens[start].start, "("))
+
+    def _call(self, at: int, end: int, text: str) -> int:
+        self._replace(at, end, text)
+        return end + 1
+
+    def _counted(self, at: int, end: int, *counts: int) -> list[str]:
+        arguments = self._arguments(at + 1, end)
+        if len(arguments) not in counts:
+            name = self.tokens[at].text.lower()
+            raise RedshiftError(f"function {name} does not take {len(arguments)} arguments", "42883")
+        return arguments
+
+    def _simple(self, at: int, end: int) -> int:
+        return self._call(at, end, SIMPLE[self._word(at)](self._arguments(at + 1, end)))
+
+    def _convert(self, at: int, end: int) -> int:
+        """CONVERT(type, value) is a cast."""
+        found = read_type(self.tokens, at + 2, column=False)
+        if found is None or self._word(found.end) != ",":
+            raise RedshiftError("function convert needs a type and an expression", "42601")
+        value = _rewrite(self.sql[self.tokens[found.end].end : self.tokens[end].start])
+        return self._call(at, end, f"cast({value} as {found.sql})")
+
+    def _try_cast(self, at: int, end: int) -> int:
+        as_ = next((i for i in range(end - 1, at, -1) if self._word(i) == "AS"), at)
+        found = read_type(self.tokens, as_ + 1, column=False)
+        if found is None or as_ == at:
+            raise RedshiftError("TRY_CAST needs an expression AS a type", "42601")
+        value = _rewrite(self.sql[self.tokens[at + 1].end : self.tokens[as_].start])
+        call = f"{_INTERNAL}.try_cast(({value})::varchar, null::{found.sql})"
+        return self._call(at, end, f"({call})::{found.sql}")
+
+    def _ratio_to_report(self, at: int, end: int) -> int:
+        (value,) = self._counted(at, end, 1)
+        if self._word(end + 1) != "OVER" or self._word(end + 2) != "(":
+            raise RedshiftError("RATIO_TO_REPORT needs OVER (…)", "42601")
+        last = closing(self.tokens, end + 2)
+        window = _rewrite(self.sql[self.tokens[end + 2].start : self.tokens[last].end])
+        value = f"({value})::double precision"
+        return self._call(at, last, f"({value} / nullif(sum({value}) over {window}, 0))")
+
+    def _percentile(self, at: int, end: int) -> int:
+        """With OVER an aggregate of ours; without, PostgreSQL's own does."""
+        (fraction,) = self._counted(at, end, 1)
+        if fraction[:5].lower() == "array":
+            raise Refused("several percentiles in one call")
+        if [self._word(end + 1), self._word(end + 2), self._word(end + 3)] != ["WITHIN", "GROUP", "("]:
+            raise RedshiftError("syntax error: WITHIN GROUP (ORDER BY …) is missing", "42601")
+        last = closing(self.tokens, end + 3)
+        if self._word(last + 1) != "OVER":
+            return at + 1
+        order = _rewrite(self.sql[self.tokens[end + 3].end : self.tokens[last].start]).strip()
+        return self._call(at, last, percentile_over(self._word(at).lower(), fraction, order))
+
+    def _nulls(self, at: int, word: str) -> int:
+        """FIRST_VALUE and LAST_VALUE that skip NULLs are strict aggregates of ours; for the rest there is nothing."""
+        call = opening(self.tokens, at - 1 if self._word(at - 1) == ")" else at) - 1
+        name = self._word(call)
+        if word == "IGNORE":
+            if name not in ("FIRST_VALUE", "LAST_VALUE"):
+                raise NotImitated(f"{name or 'an expression'} … IGNORE NULLS")
+            self._replace(call, call, f"{_INTERNAL}.{name.lower()}")
+        self._replace(at, at + 1, "")
+        return at + 2
+
+    def _median(self, at: int, end: int) -> int:
+        (value,) = self._counted(at, end, 1)
+        if self._word(end + 1) == "OVER":
+            return self._call(at, end, percentile_over("percentile_cont", "0.5", f"order by {value}"))
+        return self._call(at, end, f"percentile_cont(0.5) within group (order by {value})")
+
+    def _avg(self, at: int, end: int) -> int:
+        """Of integers it is an integer: an aggregate of the same name that does so (sql/functions.sql)."""
+        self._replace(at, at, f"{_INTERNAL}.avg")
+        return at + 1
+
+    def _extract(self, at: int, end: int) -> int:
+        part = self.tokens[at + 2]
+        if self._word(at + 3) != "FROM":
+            raise RedshiftError("EXTRACT needs a date part FROM an expression", "42601")
+        source = _rewrite(self.sql[self.tokens[at + 3].end : self.tokens[end].start])
+        return self._call(at, end, extract(part.name or string_value(part), source))
+
+    def _listagg(self, at: int, end: int) -> int:
+        first = self._word(at + 2)
+        distinct = first in ("DISTINCT", "ALL")
+        if distinct:
+            start = self.tokens[at + 2].end
+            inner = "(" + self.sql[start : self.tokens[end].end]
+            nested = _Rewriter(inner, tokenize(inner))
+            arguments = nested._arguments(0, len(nested.tokens) - 1)
+        else:
+            arguments = self._counted(at, end, 1, 2)
+        value = f"({arguments[0]})::varchar"
+        delimiter = arguments[1] if len(arguments) > 1 else "''"
+        order = ""
+        if self._word(end + 1) == "WITHIN":
+            opening = end + 3
+            last = closing(self.tokens, opening)
+            order = " " + _rewrite(self.sql[self.tokens[opening].end : self.tokens[last].start])
+            if first == "DISTINCT" and self._word(last + 1) != "OVER":
+                order = self._distinct_order(order, arguments[0], value)
+            end = last
+        if self._word(end + 1) == "OVER":
+            return self._call(at, end, listagg_over(value, delimiter, order.strip(), first == "DISTINCT"))
+        prefix = "distinct " if first == "DISTINCT" else ""
+        return self._call(at, end, f"string_agg({prefix}{value}, {delimiter}{order})")
+
+    def _distinct_order(self, order: str, plain: str, value: str) -> str:
+        """PostgreSQL wants ORDER BY of a DISTINCT aggregate to be the very argument."""
+        words = tokenize(order)
+        by = order[words[2].start :].strip() if len(words) > 2 else ""
+        for direction in ("", " asc", " desc"):
+            if by.lower() == (plain + direction).lower():
+                return f" order by {value}{direction}"
+        raise NotImitated("LISTAGG (DISTINCT x) ordered by something other than x")
+
+
+_FORMS: dict[str, Callable[[_Rewriter, int, int], int]] = {
+    **dict.fromkeys(SIMPLE, _Rewriter._simple),
+    "AVG": _Rewriter._avg,
+    "CONVERT": _Rewriter._convert,
+    "EXTRACT": _Rewriter._extract,
+    "LISTAGG": _Rewriter._listagg,
+    "MEDIAN": _Rewriter._median,
+    "PERCENTILE_CONT": _Rewriter._percentile,
+    "PERCENTILE_DISC": _Rewriter._percentile,
+    "RATIO_TO_REPORT": _Rewriter._ratio_to_report,
+    "TRY_CAST": _Rewriter._try_cast,
+}

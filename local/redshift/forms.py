@@ -1,0 +1,161 @@
+"""Calls of Redshift whose arguments PostgreSQL writes in another way: rewritten arguments in, the call's text out.
+
+Which arguments stand where is read by expressions.py. Functions in `redshift_internal` are made by sql/*.sql.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .errors import NotImitated, RedshiftError
+from .lexer import Token, closing, opening, tokenize
+
+_INTERNAL = "redshift_internal"
+_EXTRACT_PARTS = {
+    "weekday": "dow", "dayofweek": "dow", "dow": "dow", "dw": "dow", "yearday": "doy", "dayofyear": "doy", "dy": "doy",
+    "ms": "milliseconds", "msec": "milliseconds", "millisecond": "milliseconds", "us": "microseconds",
+    "usec": "microseconds", "yr": "year", "mon": "month", "qtr": "quarter", "w": "week", "d": "day", "h": "hour",
+    "hr": "hour", "m": "minute", "min": "minute", "s": "second", "sec": "second",
+}  # fmt: skip
+
+
+def counted(name: str, arguments: list[str], *counts: int) -> list[str]:
+    if len(arguments) not in counts:
+        raise RedshiftError(f"function {name.lower()} does not take {len(arguments)} arguments", "42883")
+    return arguments
+
+
+def _nvl(arguments: list[str]) -> str:
+    return f"coalesce({', '.join(arguments)})"
+
+
+def _nvl2(arguments: list[str]) -> str:
+    value, then, other = counted("nvl2", arguments, 3)
+    return f"case when ({value}) is not null then {then} else {other} end"
+
+
+def _decode(arguments: list[str]) -> str:
+    if len(arguments) < 3:
+        raise RedshiftError("function decode needs an expression, a search and a result", "42883")
+    value, *rest = arguments
+    pairs = zip(rest[::2], rest[1::2], strict=False)
+    cases = "".join(f" when ({value}) is not distinct from ({s}) then {r}" for s, r in pairs)
+    default = f" else {rest[-1]}" if len(rest) % 2 else ""
+    return f"case{cases}{default} end"
+
+
+def _concat(arguments: list[str]) -> str:
+    """Two arguments, and NULL if one of them is: PostgreSQL's own skips NULLs."""
+    first, second = counted("concat", arguments, 2)
+    return f"(({first})::varchar || ({second})::varchar)"
+
+
+def _with_defaults(name: str, function: str, *defaults: str) -> Callable[[list[str]], str]:
+    """A call of ours that takes every argument, with these for the ones left out."""
+
+    def form(arguments: list[str]) -> str:
+        least = sum(d == "" for d in defaults)
+        counted(name, arguments, *range(least, len(defaults) + 1))
+        return f"{_INTERNAL}.{function}({', '.join([*arguments, *defaults[len(arguments) :]])})"
+
+    return form
+
+
+def _array(arguments: list[str]) -> str:
+    return f"jsonb_build_array({', '.join(arguments)})::super"
+
+
+def _object(arguments: list[str]) -> str:
+    return f"jsonb_build_object({', '.join(arguments)})::super"
+
+
+SIMPLE: dict[str, Callable[[list[str]], str]] = {
+    "NVL": _nvl,
+    "NVL2": _nvl2,
+    "DECODE": _decode,
+    "CONCAT": _concat,
+    "ARRAY": _array,
+    "OBJECT": _object,
+    # Every match is replaced; PostgreSQL's own stops after the first.
+    "REGEXP_REPLACE": _with_defaults("regexp_replace", "regexp_other", "", "", "''", "1", "''"),
+    "REGEXP_SUBSTR": _with_defaults("regexp_substr", "regexp_text", "", "", "1", "1", "''"),
+    "REGEXP_INSTR": _with_defaults("regexp_instr", "regexp_at", "", "", "1", "1", "0", "''"),
+    "REGEXP_COUNT": _with_defaults("regexp_count", "regexp_number", "", "", "1", "''"),
+}
+
+
+def extract(part: str, source: str) -> str:
+    """EXTRACT gives an integer; milliseconds and microseconds are those of the second."""
+    part = _EXTRACT_PARTS.get(part.lower(), part.lower())
+    value = f"trunc(extract({part} from {source}))"
+    if part.rstrip("s") in ("millisecond", "microsecond"):
+        value = f"mod({value}, {1000 if part.startswith('milli') else 1_000_000})"
+    return f"{value}::{'bigint' if part == 'epoch' else 'integer'}"
+
+
+def ordering(order: str) -> tuple[list[str], bool]:
+    """`order by a desc, b desc` in: the expressions, and whether it descends. Rewritten text in and out."""
+    tokens = tokenize(order)
+    keys: list[str] = []
+    directions: set[bool] = set()
+    start, depth = 2, 0
+    for at in range(2, len(tokens) + 1):
+        token = tokens[at] if at < len(tokens) else None
+        if token is not None:
+            depth += (token.text in "([") - (token.text in ")]") if token.kind == "op" else 0
+        if token is None or (token.text == "," and depth == 0):
+            key, descending = _direction(order, tokens[start:at])
+            keys.append(key)
+            directions.add(descending)
+            start = at + 1
+    if len(directions) > 1:
+        raise NotImitated("WITHIN GROUP (ORDER BY …) OVER with directions that differ")
+    return keys, directions == {True}
+
+
+def _direction(order: str, tokens: list[Token]) -> tuple[str, bool]:
+    if any(t.word == "NULLS" for t in tokens):
+        raise NotImitated("WITHIN GROUP (ORDER BY … NULLS …) OVER")
+    descending = tokens[-1].word == "DESC"
+    last = tokens[-2] if tokens[-1].word in ("ASC", "DESC") else tokens[-1]
+    return order[tokens[0].start : last.end], descending
+
+
+def listagg_over(value: str, delimiter: str, order: str, distinct: bool) -> str:
+    """NULL sorts highest: before each key stands whether it is NULL."""
+    keys, descending = ordering(order) if order else ([], False)
+    parts = ", ".join(f"({k}) is null, {k}" for k in keys)
+    flags = f"{str(descending).lower()}, {str(distinct).lower()}"
+    return f"{_INTERNAL}.listagg({value}, {delimiter}, {flags}, jsonb_build_array({parts}))"
+
+
+def percentile_over(function: str, fraction: str, order: str) -> str:
+    keys, descending = ordering(order)
+    if len(keys) != 1:
+        raise RedshiftError(f"{function} takes one sort key", "42601")
+    if descending and function == "percentile_disc":
+        raise NotImitated("PERCENTILE_DISC … OVER in descending order")
+    fraction = f"1 - ({fraction})" if descending else fraction
+    return f"{_INTERNAL}.{function}({keys[0]}, ({fraction})::double precision)"
+
+
+# Window functions that need a frame when they have an order.
+_FRAMED = {
+    "AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "MAX", "MIN", "NTH_VALUE", "STDDEV", "STDDEV_POP", "STDDEV_SAMP",
+    "SUM", "VARIANCE", "VAR_POP", "VAR_SAMP",
+}  # fmt: skip
+
+
+def window_problem(tokens: list[Token], over: int) -> str:
+    """What Redshift has not in `f(…) OVER (…)`, tokens[over] being OVER; or nothing."""
+    if over + 1 >= len(tokens) or tokens[over + 1].text != "(":
+        return "a window that is named in a WINDOW clause"
+    inside = [t.word for t in tokens[over + 2 : closing(tokens, over + 1)]]
+    for unit in ("RANGE", "GROUPS"):
+        if unit in inside and inside[inside.index(unit) - 1] not in (",", "BY", "."):
+            return f"a window frame in {unit}"
+    end = over - 3 if tokens[over - 1].word == "NULLS" else over - 1
+    name = tokens[opening(tokens, end) - 1].word
+    if name in _FRAMED and "ORDER" in inside and "ROWS" not in inside:
+        return "an aggregate window function with an ORDER BY clause and without a frame clause"
+    return ""

@@ -1,0 +1,202 @@
+"""SQL text in, tokens with their positions out.
+
+Positions matter: a statement is rewritten by replacing spans of its own text, so whatever needs no change
+reaches PostgreSQL exactly as the client wrote it. That is why this is not sqlglot's tokenizer followed by its
+generator, which writes the whole statement anew and approximates functions while doing so (facts in
+dialect.py). Strings follow Redshift: a backslash escapes, also without a leading E.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .errors import RedshiftError
+
+WORD, QUOTED, STRING, NUMBER, PARAM, OP = "word", "quoted", "string", "number", "param", "op"
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*)
+    | (?P<comment>/\*)
+    | (?P<string>[eEbBxXnN]?'(?:[^'\\]|\\.|'')*')
+    | (?P<dollar>\$(?:[A-Za-z_\x80-\uffff][\w]*)?\$)
+    | (?P<param>\$\d+)
+    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
+    | (?P<number>\d+(?:\.(?!\.)\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
+    | (?P<op>::|<=|>=|<>|!=|\|\||:=|=>|[-+*/<>=~!@\#%^&|`?]|[(),;.\[\]:{}\\])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def word(self) -> str:
+        """The bare word in upper case, for keywords and function names; '' for anything else."""
+        return self.text.upper() if self.kind == WORD else self.text if self.kind == OP else ""
+
+    @property
+    def name(self) -> str:
+        """The identifier as Redshift stores it: lower case, quoted or not."""
+        if self.kind == QUOTED:
+            return self.text[1:-1].replace('""', '"').lower()
+        return self.text.lower() if self.kind == WORD else ""
+
+
+@lru_cache(maxsize=4)  # a statement is looked at several times on its way, and may hold a megabyte of values
+def tokenize(sql: str) -> list[Token]:
+    """The tokens; a list that nobody changes."""
+    tokens: list[Token] = []
+    at, end = 0, len(sql)
+    while at < end:
+        match = _TOKEN.match(sql, at)
+        if match is None:
+            raise RedshiftError("syntax error: unterminated string or unknown character", "42601")
+        kind, stop = str(match.lastgroup), match.end()
+        if kind == "comment":
+            stop = _comment_end(sql, at)
+        elif kind == "dollar":
+            close = sql.find(match.group(), stop)
+            if close < 0:
+                raise RedshiftError("syntax error: unterminated dollar-quoted string", "42601")
+            stop = close + len(match.group())
+            tokens.append(Token(STRING, sql[at:stop], at, stop))
+        elif kind != "space":
+            tokens.append(Token(kind, match.group(), at, stop))
+        at = stop
+    return tokens
+
+
+def _comment_end(sql: str, start: int) -> int:
+    """Comments nest in PostgreSQL."""
+    depth, at = 0, start
+    for mark in re.finditer(r"/\*|\*/", sql[start:]):
+        depth += 1 if mark.group() == "/*" else -1
+        at = start + mark.end()
+        if depth == 0:
+            return at
+    raise RedshiftError("syntax error: unterminated comment", "42601")
+
+
+def split(sql: str) -> list[str]:
+    """The statements of a query string, without their semicolons; empty ones left out."""
+    statements, start, seen = [], 0, False
+    for token in tokenize(sql):
+        if token.text == ";" and token.kind == OP:
+            if seen:
+                statements.append(sql[start : token.start])
+            start, seen = token.end, False
+        else:
+            seen = True
+    if seen:
+        statements.append(sql[start:])
+    return statements
+
+
+def closing(tokens: list[Token], opening: int) -> int:
+    """Index of the parenthesis that closes the one at `opening`."""
+    depth = 0
+    for i in range(opening, len(tokens)):
+        if tokens[i].text in "([" and tokens[i].kind == OP:
+            depth += 1
+        elif tokens[i].text in ")]" and tokens[i].kind == OP:
+            depth -= 1
+            if depth == 0:
+                return i
+    raise RedshiftError("syntax error: unbalanced parentheses", "42601")
+
+
+def opening(tokens: list[Token], at: int) -> int:
+    """Index of the parenthesis that is open at tokens[at], which may be the one that closes it."""
+    depth = 0
+    for i in range(at, -1, -1):
+        if tokens[i].text == ")" and tokens[i].kind == OP and i != at:
+            depth += 1
+        elif tokens[i].text == "(" and tokens[i].kind == OP:
+            if depth == 0:
+                return i
+            depth -= 1
+    raise RedshiftError("syntax error: unbalanced parentheses", "42601")
+
+
+def string_value(token: Token) -> str:
+    """What a string literal stands for."""
+    text = token.text
+    if text.startswith("$"):
+        tag = text[: text.index("$", 1) + 1]
+        return text[len(tag) : -len(tag)]
+    return re.sub(r"\\(.)|''", lambda m: m.group(1) or "'", text[text.index("'") + 1 : -1], flags=re.DOTALL)
+
+
+def literal(value: str) -> str:
+    """A string literal that reads the same whatever standard_conforming_strings says."""
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    start: int
+    end: int
+    text: str
+
+
+def apply(sql: str, edits: Iterable[Edit]) -> str:
+    """`sql` with every edit's span replaced; of two edits that overlap the outer one counts."""
+    parts, at = [], 0
+    for edit in sorted(edits, key=lambda e: (e.start, e.end != e.start, -e.end)):
+        if edit.start >= at:
+            parts += [sql[at : edit.start], edit.text]
+            at = edit.end
+    return "".join([*parts, sql[at:]])
+
+
+def shape(sql: str) -> str:
+    """The statement with every literal replaced by `?`: what a log may hold."""
+    try:
+        tokens = tokenize(sql)
+    except RedshiftError:
+        return "(not readable)"
+    return " ".join("?" if t.kind in (STRING, NUMBER) else t.text for t in tokens)
+
+
+def read_name(tokens: list[Token], at: int) -> tuple[str, int]:
+    """A possibly qualified name at tokens[at], quoted and in lower case, and the index after it."""
+    parts = []
+    while at < len(tokens) and tokens[at].kind in (WORD, QUOTED):
+        parts.append(identifier(tokens[at].name))
+        at += 1
+        if at < len(tokens) and tokens[at].text == "." and tokens[at].kind == "op":
+            at += 1
+        else:
+            break
+    if not parts:
+        raise RedshiftError("syntax error: a name was expected", "42601")
+    return ".".join(parts), at
+
+
+def fold(sql: str, tokens: list[Token], *more: Edit) -> str:
+    """Nothing changed but quoted identifiers in lower case, and the given edits."""
+    edits = [
+        Edit(t.start, t.end, identifier(t.name)) for t in tokens if t.kind == QUOTED and identifier(t.name) != t.text
+    ]
+    return apply(sql, [*more, *edits])
+
+
+def skip(tokens: list[Token], at: int, *words: str) -> int:
+    """The index after these words if they stand at tokens[at], else `at`."""
+    found = tuple(t.word for t in tokens[at : at + len(words)])
+    return at + len(words) if found == words else at

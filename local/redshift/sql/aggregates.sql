@@ -1,0 +1,60 @@
+-- Aggregates that Redshift has or means otherwise. expressions.py sends AVG, and the ordered ones with OVER, here:
+-- PostgreSQL has no WITHIN GROUP (…) OVER (…).
+
+-- AVG of a DECIMAL keeps its scale; what lies beyond is cut off.
+create or replace function redshift_internal.avg_step(numeric[], numeric) returns numeric[] language sql immutable
+    as $$ select case when $2 is null then $1 else array[$1[1] + $2, $1[2] + 1] end $$;
+create or replace function redshift_internal.avg_decimal(numeric[]) returns numeric language sql immutable
+    as $$ select trunc($1[1] / nullif($1[2], 0), scale($1[1])) $$;
+create or replace aggregate redshift_internal.avg(numeric) (
+    sfunc = redshift_internal.avg_step, stype = numeric[], finalfunc = redshift_internal.avg_decimal, initcond = '{0,0}');
+
+-- LISTAGG … OVER: first the options, then rows of [sort key, value], sorted at the end.
+create or replace function redshift_internal.listagg_step(jsonb[], text, text, boolean, boolean, jsonb) returns jsonb[]
+language sql immutable as $$
+    select case when $2 is null then coalesce($1, array[jsonb_build_object('d', $3, 'desc', $4, 'distinct', $5)])
+           else coalesce($1, array[jsonb_build_object('d', $3, 'desc', $4, 'distinct', $5)])
+                || jsonb_build_array($6, $2) end
+$$;
+create or replace function redshift_internal.listagg_end(jsonb[]) returns varchar language plpgsql immutable as $$
+declare
+    is_distinct boolean := ($1[1] ->> 'distinct')::boolean;
+    delimiter text := $1[1] ->> 'd';
+begin
+    return (select case when ($1[1] ->> 'desc')::boolean
+                then string_agg(value, delimiter order by key desc, n)
+                else string_agg(value, delimiter order by key, n) end
+            from (select r -> 0 as key, r ->> 1 as value, n,
+                         row_number() over (partition by r ->> 1 order by n) as nth
+                  from unnest($1[2:]) with ordinality as u(r, n)) rows
+            where nth = 1 or not is_distinct)::varchar;
+end $$;
+create or replace aggregate redshift_internal.listagg(text, text, boolean, boolean, jsonb) (
+    sfunc = redshift_internal.listagg_step, stype = jsonb[], finalfunc = redshift_internal.listagg_end);
+
+-- MEDIAN, PERCENTILE_CONT and PERCENTILE_DISC … OVER. The first element of the state is the fraction.
+do $$
+declare
+    kind text;
+begin
+    foreach kind in array array['numeric', 'double precision'] loop
+        execute format('create or replace function redshift_internal.percentile_step(%1$s[], %1$s, double precision) returns %1$s[]
+            language sql immutable as ''select case when $2 is null then $1 else
+                coalesce($1, array[$3::%1$s]) || $2 end''', kind);
+        execute format('create or replace function redshift_internal.percentile_cont_end(%1$s[]) returns %1$s language sql immutable
+            as ''select percentile_cont($1[1]::double precision) within group (order by v::double precision)::%1$s
+                 from unnest($1[2:]) v''', kind);
+        execute format('create or replace function redshift_internal.percentile_disc_end(%1$s[]) returns %1$s language sql immutable
+            as ''select percentile_disc($1[1]::double precision) within group (order by v) from unnest($1[2:]) v''', kind);
+        execute format('create or replace aggregate redshift_internal.percentile_cont(%1$s, double precision) (
+            sfunc = redshift_internal.percentile_step, stype = %1$s[], finalfunc = redshift_internal.percentile_cont_end)', kind);
+        execute format('create or replace aggregate redshift_internal.percentile_disc(%1$s, double precision) (
+            sfunc = redshift_internal.percentile_step, stype = %1$s[], finalfunc = redshift_internal.percentile_disc_end)', kind);
+    end loop;
+end $$;
+
+-- FIRST_VALUE and LAST_VALUE with IGNORE NULLS: a strict step never sees a NULL, and the window is read in its order.
+create or replace function redshift_internal.second_of(anyelement, anyelement) returns anyelement language sql immutable strict
+    as $$ select $2 $$;
+create or replace aggregate redshift_internal.first_value(anyelement) (sfunc = redshift_internal.first_of, stype = anyelement);
+create or replace aggregate redshift_internal.last_value(anyelement) (sfunc = redshift_internal.second_of, stype = anyelement);
