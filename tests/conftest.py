@@ -1,0 +1,221 @@
+"""What all tests share: the local stack, and throwaway sources on it.
+
+Each test makes its own MySQL database, landing prefix and Redshift schemas under one random name and drops them at
+the end, so tests run side by side, in any order, on the stack that a developer uses, and leave his data alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import boto3
+import psycopg2
+import pymysql
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def read_env(file: Path) -> dict[str, str]:
+    """The variables of a ``.local/env``."""
+    lines = [line.removeprefix("export ") for line in file.read_text().splitlines() if line.startswith("export ")]
+    return {name: shlex.split(value)[0] if value else "" for name, _, value in (line.partition("=") for line in lines)}
+
+
+@pytest.fixture(scope="session")
+def stack() -> dict[str, str]:
+    """The variables of the running local stack; it is started if it is down."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local.stack", "up"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return read_env(REPOSITORY / ".local" / "env")
+
+
+@pytest.fixture(autouse=True)
+def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that use the stack see its variables; others see none, whatever the developer has exported."""
+    for name in list(os.environ):
+        if name.startswith(("SOURCES__", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")):
+            monkeypatch.delenv(name)
+    if "stack" in request.fixturenames:
+        for name, value in request.getfixturevalue("stack").items():
+            monkeypatch.setenv(name, value)
+
+
+@dataclass
+class Finished:
+    """An ``el`` that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """The entry of one table in the report of ``--json``."""
+        (found,) = [entry for entry in self.json["tables"] if entry["table"].endswith("." + name)]
+        return dict(found)
+
+
+@dataclass
+class Source:
+    """A MySQL database, a landing and Redshift schemas of one test, and ``el`` for them."""
+
+    name: str
+    folder: Path
+    env: dict[str, str]
+    admin: Any
+    warehouse: Any
+    s3: Any
+    processes: list[Any] = field(default_factory=list)
+
+    def mysql(self, *statements: str) -> None:
+        """Run statements in the source's database as the application would, one transaction each."""
+        with self.admin.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        self.admin.commit()
+
+    def connect(self) -> Any:
+        """Another connection of the application, without autocommit."""
+        return _mysql(self.env, self.name)
+
+    def configure(self, tables: dict[str, Any], **defaults: Any) -> None:
+        """Write the source file."""
+        defaults = {"mode": "merge", "cursor": "updated_at"} | defaults
+        content = {"source": self.name, "defaults": defaults, "tables": tables}
+        (self.folder / "sources" / f"{self.name}.yml").write_text(json.dumps(content, indent=1))
+
+    def el(self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> Finished:
+        """Run ``el``; the exit code must be ``code`` unless that is None."""
+        process = subprocess.run(
+            [sys.executable, "-m", "el.cli", *arguments],
+            cwd=self.folder,
+            env=self.env | (env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if code is not None:
+            assert process.returncode == code, f"exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
+        return Finished(process.returncode, process.stdout, process.stderr)
+
+    def redshift(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query; ``raw.`` stands for the source's raw schema."""
+        with self.warehouse.cursor() as cursor:
+            cursor.execute(sql.replace("raw.", f"raw_{self.name}."), parameters or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def ledger(self, table: str) -> list[tuple[Any, ...]]:
+        """(seq, rows) of every commit that was applied, in order of application."""
+        return self.redshift(f"select seq, row_count from raw_{self.name}_el.{table} order by position")
+
+    def objects(self, prefix: str = "") -> list[str]:
+        """Keys below the source's landing."""
+        place = urlsplit(self.env["LANDING_URL"])
+        base = f"{place.path.strip('/')}/{self.name}/"
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=base + prefix)
+        return [item["Key"].removeprefix(base) for page in pages for item in page.get("Contents", [])]
+
+    def delete_objects(self, prefix: str = "") -> None:
+        """Lose the landing, or a part of it."""
+        place = urlsplit(self.env["LANDING_URL"])
+        for key in self.objects(prefix):
+            self.s3.delete_object(Bucket=place.netloc, Key=f"{place.path.strip('/')}/{self.name}/{key}")
+
+    def commit(self, table: str, seq: int) -> dict[str, Any]:
+        """One commit as it lies on S3."""
+        place = urlsplit(self.env["LANDING_URL"])
+        key = f"{place.path.strip('/')}/{self.name}/{table}/_commits/{seq:020d}.json"
+        return dict(json.loads(self.s3.get_object(Bucket=place.netloc, Key=key)["Body"].read()))
+
+    def commits(self, table: str) -> list[int]:
+        """Numbers of a table's commits."""
+        return [int(Path(key).stem) for key in self.objects(f"{table}/_commits/")]
+
+
+def _mysql(env: dict[str, str], database: str | None) -> Any:
+    url = urlsplit(env["EL_MYSQL_ADMIN_URL"])
+    return pymysql.connect(
+        host=url.hostname,
+        port=url.port,
+        user=url.username,
+        password=url.password or "",
+        database=database,
+        charset="utf8mb4",
+        local_infile=True,
+    )
+
+
+@pytest.fixture
+def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Source]]:
+    """Makes throwaway sources."""
+    made: list[Source] = []
+
+    def make() -> Source:
+        name = f"t_{uuid4().hex[:10]}"
+        folder = tmp_path / name
+        (folder / "sources").mkdir(parents=True)
+        admin = _mysql(stack, None)
+        with admin.cursor() as cursor:
+            cursor.execute(f"create database {name} character set utf8mb4")
+        admin.select_db(name)
+        prefix = "DESTINATION__REDSHIFT__CREDENTIALS__"
+        warehouse = psycopg2.connect(
+            host=stack[prefix + "HOST"],
+            port=stack[prefix + "PORT"],
+            dbname=stack[prefix + "DATABASE"],
+            user=stack[prefix + "USERNAME"],
+            password=stack[prefix + "PASSWORD"],
+        )
+        warehouse.autocommit = True
+        own = {
+            f"SOURCES__{name.upper()}__CREDENTIALS": stack["SOURCES__CLINIC__CREDENTIALS"].replace(
+                "/clinic", f"/{name}"
+            ),
+            "EL_SOURCES": str(folder / "sources"),
+            "EL_HOME": str(folder / "home"),
+        }
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=stack["AWS_ENDPOINT_URL"],
+            region_name=stack["AWS_REGION"],
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        source = Source(name, folder, os.environ | stack | own, admin, warehouse, s3)
+        made.append(source)
+        return source
+
+    yield make
+    for source in made:
+        for process in source.processes:
+            process.kill()
+            process.wait()
+        source.admin.rollback()
+        source.mysql(f"drop database {source.name}")
+        source.admin.close()
+        for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
+            source.redshift(f"drop schema if exists {schema} cascade")
+        source.warehouse.close()
+        source.delete_objects()
+
+
+@pytest.fixture
+def source(make_source: Callable[[], Source]) -> Source:
+    """One throwaway source."""
+    return make_source()

@@ -1,0 +1,139 @@
+"""The system views that dbt-redshift, dlt and administrators read."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from .conftest import PASSWORD, Db, Running
+
+
+@pytest.fixture
+def reader(redshift: Running, db: Db) -> Iterator[str]:
+    name = f"reader_{db.schema}"
+    db.run(f"create user {name} password 'Reader-1-only-for-tests'")
+    yield name
+    db.run(f"drop schema {db.schema} cascade; create schema {db.schema}; drop user {name}")
+
+
+def test_stl_query_shows_what_ran_without_its_literals(db: Db) -> None:
+    db.run(f"create table {db.schema}.counted (a int, b varchar)")
+    db.run(f"insert into {db.schema}.counted values (42, 'a secret')")
+    with pytest.raises(psycopg2.Error):
+        db.run(f"select missing from {db.schema}.counted where b = 'a secret'")
+    rows = db.run(
+        f"select trim(querytxt), aborted from stl_query where querytxt like '%{db.schema} . counted%' order by query"
+    )
+    assert [aborted for _, aborted in rows] == [0, 0, 1]
+    assert rows[1][0].endswith("values ( ? , ? )")
+    assert not any("secret" in text or "42" in text for text, _ in rows)
+
+
+def test_sys_query_history_shows_type_status_and_session(redshift: Running, db: Db) -> None:
+    db.run("select 1 as shown_in_history")
+    pid = db.connection.info.backend_pid
+    sql = (
+        "select trim(query_type), trim(status), trim(database_name), session_id, start_time <= end_time"
+        " from sys_query_history where trim(query_text) like '%shown_in_history' order by query_id desc limit 1"
+    )
+    assert db.run(sql) == [("SELECT", "success", "dev", pid, True)]
+
+
+def test_a_user_sees_only_his_own_queries(redshift: Running, db: Db, reader: str) -> None:
+    db.run("select 1 as hidden_from_others")
+    connection = redshift.connect(user=reader, password="Reader-1-only-for-tests")
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("select 2 as his_own")
+        cursor.execute(
+            "select trim(querytxt) from stl_query where querytxt like '%hidden_from%' or trim(querytxt) like '%his_own'"
+        )
+        assert cursor.fetchall() == [("select ? as his_own",)]
+    connection.close()
+
+
+def test_the_history_of_a_longer_statement_comes_in_pieces_of_200(db: Db) -> None:
+    columns = ", ".join(f"{i} as column_in_pieces_{i}" for i in range(30))
+    db.run(f"select {columns}")
+    sql = (
+        "select sequence, length(text) from stl_querytext where query = (select max(query) from stl_query"
+        " where trim(querytxt) like '%column_in_pieces_29%') order by sequence"
+    )
+    pieces = db.run(sql)
+    assert [sequence for sequence, _ in pieces] == list(range(len(pieces))) and len(pieces) > 2
+
+
+def test_stv_views_show_sessions_locks_and_what_runs(db: Db) -> None:
+    pid = db.connection.info.backend_pid
+    assert db.run(f"select trim(user_name), trim(db_name) from stv_sessions where process = {pid}") == [("el", "dev")]
+    assert db.run(f"select trim(status) from stv_recents where pid = {pid}") == [("Running",)]
+    assert db.run(f"select count(*) from stv_inflight where pid = {pid}") == [(1,)]
+    db.run("create table t (a int)")
+    db.connection.autocommit = False
+    db.run("lock table t")
+    wanted = (
+        f"select count(*) from stv_locks where lock_owner_pid = {pid} and table_id = '{db.schema}.t'::regclass::oid"
+    )
+    assert db.value(wanted) > 0
+    db.connection.rollback()
+    db.connection.autocommit = True
+
+
+@pytest.mark.parametrize("view", ["svv_external_tables", "svv_external_schemas", "svv_external_columns"])
+def test_external_views_are_there_and_empty(db: Db, view: str) -> None:
+    assert db.run(f"select * from {view}") == []
+
+
+def test_materialized_views_are_listed(db: Db) -> None:
+    db.run("create table t (a int)")
+    db.run("create materialized view summed as select sum(a) as s from t")
+    sql = f"select trim(name), trim(user_name) from svv_mv_info where schema_name = '{db.schema}'"
+    assert db.run(sql) == [("summed", "el")]
+
+
+def test_users_groups_and_roles_are_listed_as_redshift_lists_them(db: Db, reader: str) -> None:
+    group = f"group_{db.schema}"
+    db.run(f"create group {group} with user {reader}")
+    try:
+        columns = "usename, usecreatedb, usesuper, usecatupd, passwd, valuntil, useconfig"
+        assert db.run(f"select {columns} from pg_user where usename = '{reader}'") == [
+            (reader, False, False, False, "********", None, None)
+        ]
+        members = (
+            f"select u.usename from pg_user u join pg_group g on u.usesysid = any(g.grolist) where groname = '{group}'"
+        )
+        assert db.run(members) == [(reader,)]
+        assert db.run(f"select superuser from svv_user_info where user_name = '{reader}'") == [(False,)]
+    finally:
+        db.run(f"drop group {group}")
+
+
+def test_privileges_are_answered_for_tables_schemas_and_databases(db: Db, reader: str) -> None:
+    db.run("create table t (a int)")
+    table, schema = f"{db.schema}.t", db.schema
+    ask = (
+        f"select has_schema_privilege('{reader}', '{schema}', 'usage'), "
+        f" has_table_privilege('{reader}', '{table}', 'select'),"
+        f" has_table_privilege('{reader}', '{table}', 'insert'), has_database_privilege('{reader}', 'dev', 'create')"
+    )
+    assert db.run(ask) == [(False, False, False, False)]
+    db.run(f"grant usage on schema {schema} to {reader}; grant select on {table} to {reader}")
+    assert db.run(ask) == [(True, True, False, False)]
+
+
+def test_psql_lists_tables_and_describes_one(redshift: Running, db: Db) -> None:
+    db.run("create table t (a int not null, b varchar(5))")
+    db.run("create view v as select a from t")
+    where = f"host=127.0.0.1 port={redshift.port} user=el password={PASSWORD} dbname=dev"
+
+    def psql(command: str) -> str:
+        done = subprocess.run(["psql", where, "-XAtc", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        return done.stdout
+
+    assert f"{db.schema}|t|table|el" in psql(f"\\dt {db.schema}.*")
+    assert "a|integer" in psql(f"\\d {db.schema}.t")
+    assert db.schema in psql("\\dn")

@@ -1,0 +1,154 @@
+"""What the user writes: problems are found all at once, with file, line and the nearest valid key."""
+
+from pathlib import Path
+
+import pytest
+
+from el.config import load_sources, raw_name, read_source, select
+from el.errors import ConfigError, UsageError
+
+
+def write(folder: Path, text: str, name: str = "clinic") -> Path:
+    file = folder / f"{name}.yml"
+    file.write_text(text)
+    return file
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read_source(write(folder, text))
+    return [problem.removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+def test_defaults_apply_to_tables_that_do_not_say_otherwise(tmp_path: Path) -> None:
+    source = read_source(
+        write(
+            tmp_path,
+            """
+source: clinic
+defaults: {mode: merge, cursor: updated_at}
+tables:
+  patients: {exclude: [ssn], hash: [email]}
+  specialties: {mode: replace}
+  visits: {cursor: changed_at, overlap: 86400}
+  appointments:
+""",
+        )
+    )
+    patients, specialties, visits, appointments = source.tables
+    assert (patients.overlap, visits.overlap) == (60, 86400)
+    assert (patients.mode, patients.cursor, patients.exclude, patients.hash) == (
+        "merge",
+        "updated_at",
+        ("ssn",),
+        ("email",),
+    )
+    assert (specialties.mode, specialties.cursor) == ("replace", None)
+    assert (visits.mode, visits.cursor) == ("merge", "changed_at")
+    assert (appointments.mode, appointments.cursor) == ("merge", "updated_at")
+
+
+def test_every_problem_of_a_file_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """source: clinic
+defaults: {mode: merge, cursor: updated_at, speed: 9}
+tables:
+  patients: {exclude: ssn, cusor: x}
+  specialties: {mode: replac}
+  on: 5
+""",
+    ) == [
+        'clinic.yml:2: unknown key "speed"',
+        'clinic.yml:4: table "patients": "exclude" must be a list of column names, such as [ssn]',
+        'clinic.yml:4: table "patients": unknown key "cusor" (did you mean "cursor"?)',
+        "clinic.yml:5: table \"specialties\": \"mode\" must be 'merge' or 'replace'",
+        'clinic.yml:6: table "on": "on" must be a mapping of keys to values',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("source: clinic\ntables:\n  a: {mode: merge\n", "clinic.yml:4: not YAML"),
+        ("source: clinic\n\ttables: 1\n", "clinic.yml:2: not YAML"),
+        ("", "clinic.yml:1: the file must be a mapping"),
+        ("- a\n", "clinic.yml:1: the file must be a mapping"),
+        ("tables: {a: {mode: replace}}\n", 'clinic.yml:1: key "source" is missing'),
+        ("source: clinic\n", 'clinic.yml:1: key "tables" is missing'),
+        ("source: clinic\ntables: {}\n", "clinic.yml:2: no table is listed"),
+        ("source: other\ntables: {a: {mode: replace}}\n", 'clinic.yml:1: source "other" must be named as its file'),
+        (
+            "source: clinic\ntables:\n  a: {mode: replace}\n  a: {}\n",
+            'clinic.yml:4: "a" is here twice, first on line 3',
+        ),
+        ("source: clinic\ntables:\n  a: {}\n", 'clinic.yml:3: table "a": mode merge needs a "cursor"'),
+        (
+            "source: clinic\ndefaults: {cursor: u}\ntables:\n  a:\n    exclude: [x]\n    hash: [x]\n",
+            'clinic.yml:6: table "a": x: excluded and hashed at once',
+        ),
+        (
+            "source: clinic\ndefaults: {cursor: u}\ntables:\n  a_b: {}\n  aB: {}\n",
+            'clinic.yml:5: table "aB": would be the same Redshift table as "a_b": a_b',
+        ),
+        (
+            "source: clinic\ndefaults: {cursor: u}\ntables:\n  a:\n    exclude:\n    - x\n    - 7\n",
+            'clinic.yml:7: table "a": "exclude, item 2" must be a name',
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(problem)
+
+
+def test_problems_of_all_files_come_together(tmp_path: Path) -> None:
+    write(tmp_path, "source: a\n", "a")
+    write(tmp_path, "source: b\nfoo: 1\ntables: {t: {mode: replace}}\n", "b")
+    with pytest.raises(ConfigError) as caught:
+        load_sources(tmp_path)
+    assert len(caught.value.problems) == 2
+
+
+def test_a_folder_without_source_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no source file"):
+        load_sources(tmp_path)
+
+
+def test_selectors_name_sources_and_tables_and_each_table_comes_once(tmp_path: Path) -> None:
+    write(tmp_path, "source: a\ntables: {x: {mode: replace}, y: {mode: replace}}\n", "a")
+    write(tmp_path, "source: b\ntables: {x: {mode: replace}}\n", "b")
+    sources = load_sources(tmp_path)
+    assert [table.label for table in select(sources, [])] == ["a.x", "a.y", "b.x"]
+    assert [table.label for table in select(sources, ["b", "a.y", "b.x"])] == ["b.x", "a.y"]
+
+
+def test_every_selector_that_names_nothing_is_reported(tmp_path: Path) -> None:
+    write(tmp_path, "source: clinic\ntables: {patients: {mode: replace}}\n")
+    with pytest.raises(UsageError) as caught:
+        select(load_sources(tmp_path), ["clinic.patient", "clinic.patients", "shop"])
+    first, second = str(caught.value).splitlines()
+    assert first.startswith('clinic.patient: no such source or table (did you mean "clinic.patients"?)')
+    assert second.startswith("shop: no such source or table")
+
+
+@pytest.mark.parametrize(
+    ("mysql", "redshift"),
+    [
+        ("id", "id"),
+        ("createdAt", "created_at"),
+        ("userID", "user_id"),
+        ("HTTPServer", "http_server"),
+        ("Order Lines", "order_lines"),
+        ("1st", "_1st"),
+        ("a.b", "a_b"),
+        ("_x", "_x"),
+        ("Straße", "stra_e"),
+    ],
+)
+def test_names_become_snake_case(mysql: str, redshift: str) -> None:
+    assert raw_name(mysql) == redshift
+
+
+def test_a_name_without_latin_letters_still_has_one_name_of_its_own() -> None:
+    assert raw_name("名前") != raw_name("住所")
