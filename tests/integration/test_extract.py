@@ -268,5 +268,5 @@ def test_a_reader_that_dies_at_any_row_is_an_error_that_shows_no_value(
     with pytest.raises(SourceError) as caught:
         run(broken)
     assert f"{source.name}.t" in str(caught.value)
-    assert "2831" not in str(caught.value)
+    assert "2831" not in str(caught.value).replace(source.name, "")  # a random name may hold any digits
     assert source.commits("t") == []

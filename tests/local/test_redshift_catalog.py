@@ -21,15 +21,19 @@ def reader(redshift: Running, db: Db) -> Iterator[str]:
 
 def test_stl_query_shows_what_ran_without_its_literals(db: Db) -> None:
     db.run(f"create table {db.schema}.counted (a int, b varchar)")
-    db.run(f"insert into {db.schema}.counted values (42, 'a secret')")
+    table = f"{db.schema}.counted"
+    db.run(f"insert into {table} values (42, 'a secret')")
     with pytest.raises(psycopg2.Error):
-        db.run(f"select missing from {db.schema}.counted where b = 'a secret'")
+        db.run(f"select missing from {table} where b = 'a secret'")
     rows = db.run(
         f"select trim(querytxt), aborted from stl_query where querytxt like '%{db.schema} . counted%' order by query"
     )
-    assert [aborted for _, aborted in rows] == [0, 0, 1]
-    assert rows[1][0].endswith("values ( ? , ? )")
-    assert not any("secret" in text or "42" in text for text, _ in rows)
+    written = table.replace(".", " . ")
+    assert rows == [
+        (f"create table {written} ( a int , b varchar )", 0),
+        (f"insert into {written} values ( ? , ? )", 0),
+        (f"select missing from {written} where b = ?", 1),
+    ]
 
 
 def test_sys_query_history_shows_type_status_and_session(redshift: Running, db: Db) -> None:
