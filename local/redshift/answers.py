@@ -1,7 +1,7 @@
 """PostgreSQL's answers in Redshift's words: parameters, types, the text form of values, errors.
 
-In: messages of the backend. Out: messages for the client. SUPER and VARBYTE are stored as jsonb and bytea; here
-they get Redshift's type numbers and Redshift's text form.
+In: messages of the backend. Out: messages for the client. VARBYTE is stored as bytea and gets
+Redshift's type number here; it and SUPER get Redshift's text form.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from collections.abc import Callable
 
 from . import protocol as wire
 from .protocol import Wire
+from .super_text import shown
 
 SERVER_VERSION = "8.0.2"
 
-_JSONB, _BYTEA = 3802, 17
-_TYPES = {_JSONB: 4000, _BYTEA: 6551}  # SUPER, VARBYTE
+_BYTEA, _VARBYTE, _SUPER = 17, 6551, 4000
 
 # What Redshift, a PostgreSQL 8.0 at heart, tells a client. Not standard_conforming_strings: it has no such thing, and
 # drivers that hear nothing double every backslash, which is right here.
 _PARAMETERS = {"client_encoding", "DateStyle", "integer_datetimes", "is_superuser", "server_encoding"}
 _PARAMETERS |= {"server_version", "session_authorization", "TimeZone"}
-
-_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|\s+')
 
 
 class Answers:
@@ -65,10 +63,10 @@ class Answers:
         changed = bytearray(payload)
         self.special = {}
         for i, (_, at, kind, form) in enumerate(wire.row_columns(payload)):
-            if kind in _TYPES:
-                changed[at : at + 4] = _TYPES[kind].to_bytes(4, "big")
-                if form == 0:
-                    self.special[i] = kind
+            if kind == _BYTEA:
+                changed[at : at + 4] = _VARBYTE.to_bytes(4, "big")
+            if kind == _SUPER or (kind == _BYTEA and form == 0):  # SUPER has one form only
+                self.special[i] = kind
         return bytes(changed)
 
     def _values(self, payload: bytes) -> list[bytes | None]:
@@ -76,13 +74,8 @@ class Answers:
         for i, kind in self.special.items():
             value = values[i]
             if value is not None:
-                values[i] = value[2:] if kind == _BYTEA else _compact(value)
+                values[i] = value[2:] if kind == _BYTEA else shown(value.decode()).encode()
         return values
-
-
-def _compact(json: bytes) -> bytes:
-    """Redshift writes SUPER without blanks."""
-    return _OUTSIDE_STRINGS.sub(lambda m: m.group() if m.group()[:1] == b'"' else b"", json)
 
 
 def redshift_error(payload: bytes, conflict: Callable[[], str] = str) -> dict[str, str]:

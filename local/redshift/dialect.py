@@ -152,6 +152,10 @@ _FIXED_SETTINGS = {
     "enable_numeric_rounding": "off",
     "json_parse_dedup_attributes": "off",
     "json_parse_truncate_strings": "off",
+    "navigate_super_null_on_error": "on",
+    "cast_super_null_on_error": "on",
+    "parse_super_null_on_error": "off",
+    "default_array_search_null_handling": "on",
     "json_serialization_enable": "off",
 }
 _SAME = {"false": "off", "true": "on", "0": "off", "1": "on"}

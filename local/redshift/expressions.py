@@ -178,8 +178,6 @@ class _Rewriter:
         found = read_type(self.tokens, at, column=False)
         if found is None:
             return at
-        if found.sql == "super" and self._kind(at - 2) == STRING:
-            raise NotImitated("a string literal cast to SUPER (JSON_PARSE reads it as JSON)")
         after = self.tokens[found.end].text if found.end < len(self.tokens) else ""
         if after == "[" and self._word(found.end + 1) == "]":
             raise Refused("an array type")

@@ -62,11 +62,26 @@ def _with_defaults(name: str, function: str, *defaults: str) -> Callable[[list[s
 
 
 def _array(arguments: list[str]) -> str:
-    return f"jsonb_build_array({', '.join(arguments)})::super"
+    parts = ", ".join(f"({a})::super" for a in arguments)
+    return f"{_INTERNAL}.make_array(array[{parts}]::super[])"
 
 
 def _object(arguments: list[str]) -> str:
-    return f"jsonb_build_object({', '.join(arguments)})::super"
+    if len(arguments) % 2:
+        raise RedshiftError("function object needs a value for each name", "42883")
+    names = ", ".join(f"({a})::varchar" for a in arguments[::2])
+    parts = ", ".join(f"({a})::super" for a in arguments[1::2])
+    return f"{_INTERNAL}.make_object(array[{names}]::varchar[], array[{parts}]::super[])"
+
+
+def _search(name: str) -> Callable[[list[str]], str]:
+    """What is looked for may be of any type that SUPER holds."""
+
+    def form(arguments: list[str]) -> str:
+        array, value, *nulls = counted(name, arguments, 2, 3)
+        return f"{_INTERNAL}.{name}({array}, ({value})::super, {nulls[0] if nulls else 'true'})"
+
+    return form
 
 
 SIMPLE: dict[str, Callable[[list[str]], str]] = {
@@ -76,6 +91,9 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "CONCAT": _concat,
     "ARRAY": _array,
     "OBJECT": _object,
+    "ARRAY_CONTAINS": _search("array_contains"),
+    "ARRAY_POSITION": _search("array_position"),
+    "ARRAY_POSITIONS": _search("array_positions"),
     # Every match is replaced; PostgreSQL's own stops after the first.
     "REGEXP_REPLACE": _with_defaults("regexp_replace", "regexp_other", "", "", "''", "1", "''"),
     "REGEXP_SUBSTR": _with_defaults("regexp_substr", "regexp_text", "", "", "1", "1", "''"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from .columns import Column
 from .errors import RedshiftError
+from .super_text import BadSuper, from_json, from_string
 from .text_rows import replace_invalid
 
 BATCH_ROWS, BATCH_BYTES = 32_768, 8_000_000
@@ -130,7 +131,7 @@ def _text(array: pa.Array, column: Column, url: str) -> pa.Array:
     if column.not_null and array.null_count:
         raise RedshiftError(f"Cannot insert a NULL value into column {column.name} (file {url})", "23502")
     if pa.types.is_nested(kind):
-        return pa.array([None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string())
+        return _super(array, lambda value: from_json(json.dumps(value, default=str)), column, url)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         _check_length(array, column, url)
         return pa.array([None if v is None else "\\x" + v.hex() for v in array.to_pylist()], pa.string())
@@ -139,9 +140,17 @@ def _text(array: pa.Array, column: Column, url: str) -> pa.Array:
         if pc.any(pc.match_substring(array, "\0")).as_py():
             raise RedshiftError(f"a value of column {column.name} holds a NUL character (file {url})", "22021")
         if column.kind == "super":
-            return pa.array([None if v is None else json.dumps(v) for v in array.to_pylist()], pa.string())
+            return _super(array, from_string, column, url)
         return array
     return array.cast(pa.string())
+
+
+def _super(array: pa.Array, stored: Callable[[Any], str], column: Column, url: str) -> pa.Array:
+    try:
+        return pa.array([None if v is None else stored(v) for v in array.to_pylist()], pa.string())
+    except ValueError as error:
+        reason = str(error) if isinstance(error, BadSuper) else "not a number"  # NaN and Infinity are no JSON
+        raise RedshiftError(f"a value of column {column.name} does not fit SUPER: {reason} (file {url})") from error
 
 
 def _check_length(array: pa.Array, column: Column, url: str) -> None:

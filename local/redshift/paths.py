@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .errors import NotImitated
-from .lexer import NUMBER, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, tokenize
+from .lexer import NUMBER, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, opening, tokenize
 
 _INTERNAL = "redshift_internal"
 _ENDS_FROM = {
@@ -22,7 +21,11 @@ _NO_ALIAS = _ENDS_FROM | {
     "WINDOW", "PIVOT", "UNPIVOT", "FROM", "DEFAULT", "THEN", "REMOVE", "RETURNING", "TABLESAMPLE", "BEGIN", "END",
 }  # fmt: skip
 _FROM_IN_CALLS = {"EXTRACT", "TRIM", "SUBSTRING", "OVERLAY", "POSITION", "BTRIM"}
-_COMPARISONS = {"=", "<>", "!=", "<", "<=", ">", ">="}
+# Words before parentheses that are no call.
+_BEFORE_PARENTHESES = {
+    "SELECT", "DISTINCT", "ALL", "AND", "OR", "NOT", "WHERE", "ON", "HAVING", "BY", "CASE", "WHEN", "THEN", "ELSE",
+    "IS", "BETWEEN", "LIKE", "ILIKE", "LIMIT", "RETURN", "SET",
+}  # fmt: skip
 _SYSTEM = {"pg_catalog", "information_schema", "pg_temp", "redshift_internal", "new", "old", "excluded"}
 
 
@@ -122,7 +125,8 @@ class _Paths:
         if self._word(at) in ("ONLY", "TABLE", "LATERAL"):
             at += 1
         if self._word(at) == "UNPIVOT" and self._is_name(at + 1):
-            raise NotImitated("UNPIVOT of an object")
+            self._unpivot(at + 1)
+            return
         if self._word(at) == "(":
             end = closing(self.tokens, at) + 1
             path = None
@@ -167,9 +171,26 @@ class _Paths:
         self.items.add(path.first)
         self.names.arrays.add(alias)
 
+    def _unpivot(self, at: int) -> None:
+        """`UNPIVOT object AS value AT name`, tokens[at] being the object; both aliases may be left out."""
+        path = self._path(at)
+        source = self._expression(path) or ".".join(identifier(n) for n in path.names)
+        end = path.end + (self._word(path.end) == "AS")
+        value, name = "value", "name"
+        if self._is_name(end) and self._word(end) not in _NO_ALIAS:
+            value, end = self.tokens[end].name, end + 1
+        if self._word(end) == "AT" and self._is_name(end + 1):
+            name, end = self.tokens[end + 1].name, end + 2
+        call = f"{_INTERNAL}.attributes({source}) as {identifier(value)} ({identifier(value)}, {identifier(name)})"
+        self.edits.append(Edit(self.tokens[at - 1].start, self.tokens[end - 1].end, call))
+        self.items.update(range(at, end))
+        self.names.arrays.add(value)
+
     # Paths in expressions
 
     def _step(self, at: int) -> int:
+        if self._word(at) == ")" and self._word(at + 1) in (".", "["):
+            return self._parentheses(at)
         if not self._is_name(at) or self._word(at - 1) == ".":
             return at + 1
         path = self._path(at)
@@ -180,29 +201,30 @@ class _Paths:
             if self._is_output(path):
                 text += f" as {identifier(self._last_name(path))}"
             self.edits.append(Edit(self.tokens[at].start, self.tokens[path.end - 1].end, text))
-            self._compared(path.end)
         return path.end
 
-    def _compared(self, at: int) -> None:
-        """A string that SUPER is compared with is a string; PostgreSQL would read it as JSON."""
-        strings: list[int] = []
-        if self._word(at) in _COMPARISONS:
-            strings = [at + 1]
-        elif "IN" in (self._word(at), self._word(at + 1)):
-            at += self._word(at) == "NOT"
-            if self._word(at + 1) == "(":
-                strings = list(range(at + 2, closing(self.tokens, at + 1)))
-        for i in strings:
-            if i < len(self.tokens) and self.tokens[i].kind == STRING:
-                self.edits.append(Edit(self.tokens[i].end, self.tokens[i].end, "::varchar"))
+    def _parentheses(self, at: int) -> int:
+        """`(expression)[0].a`, tokens[at] closing the parentheses. A call has no path: that is a syntax error."""
+        first = opening(self.tokens, at)
+        if self._is_name(first - 1) and self._word(first - 1) not in _BEFORE_PARENTHESES:
+            return at + 1
+        path = self._steps(_Path([], [], first, at + 1))
+        if path.steps:
+            start = self.tokens[first].start
+            self.edits.append(Edit(start, start, f"{_INTERNAL}.step(" * len(path.steps)))
+            steps = "".join(f", {s})" for s in path.steps)
+            self.edits.append(Edit(self.tokens[at].end, self.tokens[path.end - 1].end, steps))
+        return path.end
 
     def _path(self, at: int) -> _Path:
-        path = _Path([self.tokens[at].name], [], at, at + 1)
+        return self._steps(_Path([self.tokens[at].name], [], at, at + 1))
+
+    def _steps(self, path: _Path) -> _Path:
         while path.end < len(self.tokens):
             text = self.tokens[path.end].text if self.tokens[path.end].kind == "op" else ""
             if text == "." and self._is_name(path.end + 1):
                 name = self.tokens[path.end + 1].name
-                if path.steps:
+                if path.steps or not path.names:
                     path.steps.append(_text(name))
                 else:
                     path.names.append(name)

@@ -1,6 +1,6 @@
 """Redshift's type names in, PostgreSQL's out; refused types by name.
 
-SUPER and VARBYTE are domains over jsonb and bytea (sql/types.sql), so that they keep their names in the catalog.
+SUPER is a type and VARBYTE a domain over bytea, both made by sql/types.sql.
 Lengths in bytes are held by CHECK constraints called `redshift_bytes_…`: PostgreSQL counts characters.
 """
 

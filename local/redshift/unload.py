@@ -31,7 +31,7 @@ _EXTENSIONS = {"GZIP": ".gz", "ZSTD": ".zst", "BZIP2": ".bz2"}
 _KINDS = {
     16: "bool", 17: "bytea", 19: "name", 20: "int8", 21: "int2", 23: "int4", 25: "text", 700: "float4", 701: "float8",
     1042: "bpchar", 1043: "varchar", 1082: "date", 1083: "time", 1114: "timestamp", 1184: "timestamptz",
-    1266: "timetz", 1700: "numeric", 3802: "jsonb",
+    1266: "timetz", 1700: "numeric", 4000: "super",
 }  # fmt: skip
 _PARTITION_KINDS = {
     "int2",

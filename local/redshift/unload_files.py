@@ -18,6 +18,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import super_text
 from .copy_statement import CSV, JSON, PARQUET
 from .errors import NotImitated, Refused
 from .unload_statement import UnloadStatement
@@ -41,7 +42,7 @@ _ARROW = {
     "int2": pa.int16(), "int4": pa.int32(), "int8": pa.int64(), "float4": pa.float32(), "float8": pa.float64(),
     "bool": pa.bool_(), "date": pa.date32(), "varchar": pa.string(), "bpchar": pa.string(), "text": pa.string(),
     "name": pa.string(), "timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC"),
-    "jsonb": pa.string(),
+    "super": pa.string(),
 }  # fmt: skip
 _TEXTS = {"varchar", "bpchar", "text", "name"}
 _NUMBERS = {"int2", "int4", "int8", "float4", "float8", "numeric"}
@@ -118,8 +119,8 @@ _OFFSET = re.compile(r"([+-]\d\d)(?::?(\d\d))?$")
 
 def _array(column: Output, values: Row) -> pa.Array:
     kind = arrow_type(column)
-    if column.kind == "jsonb":
-        return pa.array([None if v is None else compact(v) for v in values], kind)
+    if column.kind == "super":
+        return pa.array([None if v is None else super_text.shown(v) for v in values], kind)
     if column.kind in _TEXTS:
         return pa.array(values, kind)
     if column.kind == "bool":
@@ -195,25 +196,17 @@ class TextFile(Writer):
 def _json(value: str | None, column: Output) -> str:
     if value is None:
         return "null"
-    if column.kind == "jsonb":
-        return compact(value)
+    if column.kind == "super":
+        return super_text.shown(value)
     if column.kind in _NUMBERS and value.lstrip("+-")[:1].isdigit():
         return value
     return json.dumps(value, ensure_ascii=False)  # booleans too: 't' and 'f', as documented
 
 
-_BLANKS = re.compile(r'"(?:[^"\\]|\\.)*"|\s+')
-
-
-def compact(value: str) -> str:
-    """SUPER as Redshift writes it."""
-    return _BLANKS.sub(lambda m: m.group() if m.group()[0] == '"' else "", value)
-
-
 def shown(value: str, column: Output) -> str:
     if column.kind == "bytea":
         return value[2:]
-    return compact(value) if column.kind == "jsonb" else value
+    return super_text.shown(value) if column.kind == "super" else value
 
 
 def _compressing(compression: str, file: IO[bytes]) -> Any:

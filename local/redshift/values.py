@@ -6,15 +6,14 @@ which MAXERROR can pass over, and not the end of the whole COPY. The numbers are
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import struct
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
-from typing import Any
 
 from .columns import Column
+from .super_text import BadSuper, from_json
 from .times import BadTime, date_reader, time_reader, timestamp_reader
 
 Converter = Callable[[str], str]
@@ -143,21 +142,17 @@ class NullInstead(Exception):
 
 def _super(text: str) -> str:
     try:
-        found = json.loads(text)
+        stored = from_json(text)
+        stored.encode()
+    except UnicodeEncodeError as error:  # half a character: JSON can spell it, UTF-8 cannot
+        raise BadField(1220, "String contains invalid or unsupported UTF8 codepoints") from error
+    except BadSuper as error:
+        raise BadField(1224, f"Invalid JSON format for type super: {error}") from error
     except ValueError as error:
         raise BadField(1224, "Invalid JSON format for type super") from error
-    if "\\u0000" in text or ("\\ud" in text.lower() and _lone_surrogate(found)) or _lone_surrogate(text):
+    if "\0" in stored or "\\u0000" in stored:
         raise BadField(1220, "String contains invalid or unsupported UTF8 codepoints")
-    return text
-
-
-def _lone_surrogate(found: Any) -> bool:
-    """Half a character: JSON can spell it, UTF-8 cannot."""
-    try:
-        json.dumps(found, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return stored
 
 
 def _varbyte(column: Column) -> Converter:

@@ -61,7 +61,6 @@ class TestUnitTestingTypes(unit_types.BaseUnitTestingTypes):
         return [list(item) for item in same.items()]
 
 
-@pytest.mark.xfail(reason="dbt casts a string literal to SUPER, which is not imitated")
 class TestUnitTestingSuper(unit_types.BaseUnitTestingTypes):
     @pytest.fixture
     def data_types(self) -> list[list[str]]:

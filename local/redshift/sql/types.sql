@@ -2,11 +2,25 @@
 create schema if not exists redshift_internal;
 grant usage, create on schema redshift_internal to public;
 
+-- SUPER is a type of its own, with Redshift's number. Its input function is that of TEXT: so whatever PostgreSQL makes a
+-- SUPER of, a literal in VALUES, a cast or a bind parameter, is a string and not read as JSON, as on Redshift. What is
+-- no string is stored as the character U+0001 and its JSON without blanks: keys keep their order, numbers their digits.
+-- Why not a domain over jsonb: it reads every literal as JSON, and sorts keys. super_text.py has the same form in Python.
 do $$
 begin
     if to_regtype('pg_catalog.super') is null then
-        create domain pg_catalog.super as jsonb;
+        create type pg_catalog.super;
+        update pg_catalog.pg_type set oid = 4000
+        where typname = 'super' and typnamespace = 'pg_catalog'::regnamespace;
+        create function pg_catalog.super_in(cstring) returns super language internal immutable strict as 'textin';
+        create function pg_catalog.super_out(super) returns cstring language internal immutable strict as 'textout';
+        create function pg_catalog.super_recv(internal) returns super language internal stable strict as 'textrecv';
+        create function pg_catalog.super_send(super) returns bytea language internal stable strict as 'textsend';
+        create type pg_catalog.super (input = super_in, output = super_out, receive = super_recv, send = super_send,
+                                      internallength = variable, storage = extended);
         create domain pg_catalog.varbyte as bytea;
+    elsif 'pg_catalog.super'::regtype::oid <> 4000 then
+        raise exception 'SUPER is stored in an older form';
     end if;
 end $$;
 
