@@ -84,6 +84,10 @@ def _search(name: str) -> Callable[[list[str]], str]:
     return form
 
 
+def _object_transform(arguments: list[str]) -> str:
+    raise NotImitated("OBJECT_TRANSFORM")
+
+
 SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "NVL": _nvl,
     "NVL2": _nvl2,
@@ -91,6 +95,7 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "CONCAT": _concat,
     "ARRAY": _array,
     "OBJECT": _object,
+    "OBJECT_TRANSFORM": _object_transform,
     "ARRAY_CONTAINS": _search("array_contains"),
     "ARRAY_POSITION": _search("array_position"),
     "ARRAY_POSITIONS": _search("array_positions"),

@@ -21,7 +21,7 @@ _POSTGRES_OBJECTS = {
 
 # Functions that PostgreSQL has and Redshift has not.
 POSTGRES_FUNCTIONS = {
-    "age", "array_agg", "array_append", "array_cat", "array_length", "array_position", "array_prepend",
+    "age", "array_agg", "array_append", "array_cat", "array_length", "array_prepend",
     "array_remove", "array_to_json", "array_to_string", "array_upper", "bit_xor", "cardinality", "clock_timestamp",
     "concat_ws", "convert_from", "convert_to", "corr", "covar_pop", "covar_samp", "currval", "date_bin", "encode",
     "every", "format", "gcd", "gen_random_uuid", "generate_series", "generate_subscripts", "isempty", "json_agg",

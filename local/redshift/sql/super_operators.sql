@@ -36,7 +36,8 @@ begin
         return null;
     elsif strpos(lower(a || b), 'e') > 0 then
         return case operator when '+' then (a::float8 + b::float8)::super when '-' then (a::float8 - b::float8)::super
-                    when '*' then (a::float8 * b::float8)::super when '/' then (a::float8 / b::float8)::super end;
+                    when '*' then (a::float8 * b::float8)::super when '/' then (a::float8 / b::float8)::super
+                    else (a::float8::numeric % b::float8::numeric)::float8::super end;
     elsif operator = '/' and strpos(a || b, '.') > 0 then
         digits := greatest(4, scale(a::numeric) + length(translate(b, '-.', '')) - scale(b::numeric) + 1);
         result := round(a::numeric / b::numeric, digits);
@@ -129,10 +130,10 @@ begin
             a := side[1];
             b := side[2];
             body := 'select ' || format(op[4], case a when 'super' then '$1' else '$1::super' end, case b when 'super' then '$2' else '$2::super' end);
-            execute format('create or replace function redshift_internal.super_%s(%s, %s) returns %s language sql immutable strict as %L',
+            execute format('create or replace function redshift_internal.op_super_%s(%s, %s) returns %s language sql immutable strict as %L',
                            op[2], a, b, op[3], body);
             if to_regoperator(format('pg_catalog.%s(%s, %s)', op[1], a, b)) is null then
-                execute format('create operator pg_catalog.%s (leftarg = %s, rightarg = %s, function = redshift_internal.super_%s)',
+                execute format('create operator pg_catalog.%s (leftarg = %s, rightarg = %s, function = redshift_internal.op_super_%s)',
                                op[1], a, b, op[2]);
             end if;
         end loop;

@@ -16,8 +16,9 @@ begin
         create function pg_catalog.super_out(super) returns cstring language internal immutable strict as 'textout';
         create function pg_catalog.super_recv(internal) returns super language internal stable strict as 'textrecv';
         create function pg_catalog.super_send(super) returns bytea language internal stable strict as 'textsend';
+        -- A number to PostgreSQL's choice among functions: ROUND('1.5') is to find the one for numbers, as ever.
         create type pg_catalog.super (input = super_in, output = super_out, receive = super_recv, send = super_send,
-                                      internallength = variable, storage = extended);
+                                      internallength = variable, storage = extended, category = 'N');
         create domain pg_catalog.varbyte as bytea;
     elsif 'pg_catalog.super'::regtype::oid <> 4000 then
         raise exception 'SUPER is stored in an older form';
