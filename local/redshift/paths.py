@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .errors import Refused
 from .lexer import NUMBER, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, opening, tokenize
 
 _INTERNAL = "redshift_internal"
@@ -160,6 +161,10 @@ class _Paths:
 
     def _unnest(self, path: _Path, alias: str, end: int) -> None:
         alias = alias or path.names[-1]
+        at = path.first - 2
+        at -= self._word(at) == "OUTER"
+        if self._word(path.first - 1) == "JOIN" and self._word(at) in ("RIGHT", "FULL"):
+            raise Refused("SUPER in a right or full outer join")
         quoted = identifier(alias)
         source = self._expression(path) or ".".join(identifier(n) for n in path.names)
         call = f"{_INTERNAL}.items({source}) as {quoted} ({quoted})"

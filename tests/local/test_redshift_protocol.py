@@ -81,6 +81,25 @@ def test_redshift_connector_binds_values_and_reads_every_type(redshift: Running,
     assert db.value("select count(*) from t") == 2
 
 
+def test_redshift_connector_compares_super_with_what_it_binds(redshift: Running, db: Db) -> None:
+    db.run("create table t (id int, c super)")
+    db.run("""insert into t select 1, json_parse('{"s": "[1]", "n": 5, "l": [1]}')""")
+    with redshift_driver(redshift) as connection, connection.cursor() as cursor:
+        for where, value, rows in (
+            ("c.s = %s", "[1]", ([1],)),
+            ("c.l = %s", "[1]", ()),  # a string is not the array that its text spells
+            ("%s = c.n", 5, ([1],)),
+            ("c.n in (%s, 4)", 5, ([1],)),
+            ("c.s in (%s)", "x", ()),
+            ("c.n > %s", Decimal("4.5"), ([1],)),
+        ):
+            cursor.execute(f"select id from {db.schema}.t where {where}", (value,))
+            assert cursor.fetchall() == rows, where
+        cursor.execute(f"insert into {db.schema}.t values (%s, %s), (%s, %s)", (2, '{"a":1}', 3, 7))
+        cursor.execute(f"select c, json_typeof(c) from {db.schema}.t where id > 1 order by id")
+        assert cursor.fetchall() == ([r'"{\"a\":1}"', "string"], ["7", "number"])
+
+
 def test_redshift_connector_in_autocommit_keeps_each_write(redshift: Running, db: Db) -> None:
     db.run("create table t (a int)")
     connection = redshift_driver(redshift)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg2
 import pytest
 
@@ -92,6 +94,18 @@ def test_super_takes_parsed_json_and_gives_compact_text(db: Db) -> None:
     db.run(parsed, 1, '{"k": [1, {"ü": " , : "}]}')
     db.run(parsed, 2, "{broken")
     assert db.run("select a from t order by id") == [('{"k":[1,{"ü":" , : "}]}',), (None,)]
+
+
+def test_a_string_in_super_is_any_string_and_never_read_as_json(db: Db) -> None:
+    db.run("create table t (id int, c super)")
+    texts = ["", " ", "null", "1", "{}", '{"a":1}', "[", '"', "\\", "é\n", "\x02"]
+    for number, text in enumerate(texts):
+        db.run("insert into t values (%s, %s)", number, text)
+    assert [json.loads(c) for (c,) in db.run("select c from t order by id")] == texts
+    assert db.run("select c::varchar from t order by id") == [(text,) for text in texts]
+    assert db.run("select distinct json_typeof(c) from t") == [("string",)]
+    cast = db.value("select (%s::varchar)::super", "\x01[1]")  # U+0001 marks what is no string
+    assert json.loads(cast) == "\x01[1]" and db.value("select json_typeof((%s::varchar)::super)", "\x01[1]") == "string"
 
 
 def test_trailing_blanks_do_not_count_however_rows_are_matched(db: Db) -> None:

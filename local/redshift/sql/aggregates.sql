@@ -21,6 +21,11 @@ declare
     is_distinct boolean := ($1[1] ->> 'distinct')::boolean;
     delimiter text := $1[1] ->> 'd';
 begin
+    -- A SUPER that is no string comes as its stored form (types.sql), which does not sort as it should.
+    if exists (select from unnest($1[2:]) as u(r) where strpos((r -> 0)::text, '"' || chr(92) || 'u0001') > 0) then
+        raise exception 'the local Redshift does not imitate LISTAGG … OVER ordered by SUPER (docs/reference/local-redshift.md)'
+            using errcode = '0A000';
+    end if;
     return (select case when ($1[1] ->> 'desc')::boolean
                 then string_agg(value, delimiter order by key desc, n)
                 else string_agg(value, delimiter order by key, n) end

@@ -6,14 +6,18 @@ declare
     kinds constant text[] := array['boolean', 'number', 'string', 'array', 'object', 'null'];
     kind constant text := redshift_internal.kind($1);
     other constant text := redshift_internal.kind($2);
-    a constant json := redshift_internal.json($1);
-    b constant json := redshift_internal.json($2);
+    a text;
+    b text;
 begin
-    return case
-        when kind <> other then sign(array_position(kinds, kind) - array_position(kinds, other))
-        when kind = 'string' then case when (a #>> '{}') < (b #>> '{}') then -1 else ((a #>> '{}') > (b #>> '{}'))::integer end
-        else case when a::jsonb < b::jsonb then -1 else (a::jsonb > b::jsonb)::integer end
-    end;
+    if kind <> other then
+        return sign(array_position(kinds, kind) - array_position(kinds, other));
+    elsif kind = 'string' then
+        a := redshift_internal.scalar($1);
+        b := redshift_internal.scalar($2);
+        return case when a < b then -1 when a > b then 1 else 0 end;
+    end if;
+    return case when redshift_internal.json($1)::jsonb < redshift_internal.json($2)::jsonb then -1
+                when redshift_internal.json($1)::jsonb > redshift_internal.json($2)::jsonb then 1 else 0 end;
 end $$;
 
 -- Comparison in expressions: values of different types are not equal, and neither below nor above each other (NULL).
