@@ -15,7 +15,7 @@ language sql stable as $$
     select case
         when kind in ('varchar'::regtype, 'text'::regtype) then 'character varying'
         when kind in ('pg_catalog.varbyte'::regtype, 'bytea'::regtype) then 'binary varying'
-        when kind in ('pg_catalog.super'::regtype, 'jsonb'::regtype) then 'super'
+        when kind = 'pg_catalog.super'::regtype then 'super'
         when kind = 'bpchar'::regtype then 'character'
         else pg_catalog.format_type(kind, null) end $$;
 
@@ -26,7 +26,7 @@ language sql stable as $$
         when kind = 'varchar'::regtype and typmod > 4 then format('character varying(%s)', typmod - 4)
         when kind in ('varchar'::regtype, 'text'::regtype) then 'character varying(65535)'
         when kind in ('pg_catalog.varbyte'::regtype, 'bytea'::regtype) then 'binary varying'
-        when kind in ('pg_catalog.super'::regtype, 'jsonb'::regtype) then 'super'
+        when kind = 'pg_catalog.super'::regtype then 'super'
         when kind = 'numeric'::regtype and coalesce(typmod, -1) < 4 then 'numeric(38,10)'
         else pg_catalog.format_type(kind, typmod) end $$;
 
