@@ -104,7 +104,10 @@ def test_compressed_files_are_read(db: Db, bucket: Bucket, option: str, pack: An
         ("timestamp", "1577934245678", "timeformat 'epochmillisecs'", dt.datetime(2020, 1, 2, 3, 4, 5, 678000)),
         ("timestamptz", "2020-01-02 03:04:05+02", "", dt.datetime(2020, 1, 2, 1, 4, 5, tzinfo=dt.UTC)),
         ("time", "23:59:59.5", "", dt.time(23, 59, 59, 500000)),
-        ("super", '{"b": [1.10, null]}', "", '{"b":[1.10,null]}'),
+        ("super", '{"b": [1.10, null], "a": 1e5}', "", '{"b":[1.10,null],"a":1e5}'),
+        ("super", '{"\\u0041/": " \\u00e9 ", "c": "\\" : "}', "delimiter '~'", '{"A/":" é ","c":"\\" : "}'),
+        ("super", ' "text" ', "", '"text"'),
+        ("super", '"\\u0001[1]"', "", '"\\u0001[1]"'),
     ],
 )
 def test_a_field_is_converted_to_its_columns_type(
@@ -133,6 +136,11 @@ def test_a_field_is_converted_to_its_columns_type(
         ("varchar(9)", b"a\xff", 1220),
         ("int not null", "", 1213),
         ("super", "{", 1224),
+        ("super", "text", 1224),
+        ("super", "NaN", 1224),
+        ("super", '{"a": 1, "b": {"a": 1, "a": 2}}', 1224),
+        ("super", json.dumps(["x" * 65_536]), 1224),
+        ("super", "[" * 1_001 + "]" * 1_001, 1224),
         ("super", '"\\u0000"', 1220),
         ("super", '"\\ud800"', 1220),
         ("super", b'"\xff"', 1220),
