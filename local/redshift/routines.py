@@ -84,7 +84,9 @@ def materialized_view(sql: str, tokens: list[Token]) -> Statement:
         depth += (token.text == "(") - (token.text == ")")
         if depth == 0 and token.word in ("ORDER", "LIMIT", "OFFSET"):
             raise Refused(f"{token.word} in a materialized view")
-    return Statement(sql, f"create materialized view {name} as {rewrite(query).strip()}", "CREATE")
+    text = rewrite(query).strip()
+    made = f"create materialized view {name} as {text}"
+    return Statement(sql, made, "CREATE", query=text, makes_columns=True)
 
 
 def _attribute(tokens: list[Token], at: int) -> int:
