@@ -9,14 +9,15 @@ and of which precision, PostgreSQL says itself (parse_tree.py, inference.py); wh
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from .decimals import Decimal
 from .errors import NotImitated
 from .inference import INTEGERS, NUMERIC, Inference, Names, Scope, branches, choices, result_type
 from .lexer import OP, identifier, tokenize
-from .operands import both, cast, is_binary, primary
+from .operands import is_anchor, is_binary, operands, whole
 from .parse_tree import Node
-from .spans import Insertions, Item, branch_end, select_items
+from .spans import Insertions, Item, branch_end, select_items, selects, unqualified
 
 _TYPES = {"NUMERIC", "DECIMAL", "DEC", "INTEGER", "INT", "INT2", "INT4", "INT8", "BIGINT", "SMALLINT"}
 _MIXING = {"UNION", "EXCEPT", "INTERSECT", "COALESCE", "CASE", "GREATEST", "LEAST"}
@@ -46,6 +47,15 @@ def typed(sql: str, tree: Node, names: Names, outputs: bool) -> str:
     return _Arithmetic(sql, names).run(tree, outputs)
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What is put around an expression's operands, and in place of its operator."""
+
+    before: str
+    after: str
+    operator: str = ""
+
+
 class _Arithmetic:
     def __init__(self, sql: str, names: Names) -> None:
         self.sql = sql
@@ -53,12 +63,16 @@ class _Arithmetic:
         self._at = {len(sql[: t.start].encode()): i for i, t in enumerate(self.tokens)}  # PostgreSQL counts bytes
         self._inference = Inference(names, self._literal)
         self._insertions = Insertions()
-        self._done: set[int] = set()  # tokens whose operation is dealt with: a node may stand in the tree twice
+        self._read: set[int] = set()  # tokens that a node of the tree was read from
+        self._done: set[int] = set()  # those that are dealt with: a node may stand in the tree twice
+        self._selects = selects(self.tokens)
+        self._known: dict[tuple[int, tuple[str, ...]], _Change] = {}  # by the SELECT and the words of the expression
         self._items = select_items(self.tokens)
         self._changed: dict[int, Item] = {}  # items of select lists with a change in them, by their first token
 
     def run(self, tree: Node, outputs: bool) -> str:
         for node, scope in _walk(tree, ()):
+            self._read.add(self._at.get(node.number("location"), -1))
             if node.kind == "QUERY":
                 self._branches(node, scope)
             elif node.kind == "OPEXPR":
@@ -67,6 +81,7 @@ class _Arithmetic:
                 self._cast(node, scope)
             elif node.kind in ("CASEEXPR", "COALESCEEXPR", "MINMAXEXPR"):
                 self._choice(node, scope)
+        self._repeat()
         for node, _ in _walk(tree, ()):
             if node.kind == "QUERY" and node.number("commandType") == _SELECT:
                 self._keep_names(node)
@@ -84,12 +99,33 @@ class _Arithmetic:
             return None
         return at
 
-    def _wrap(self, first: int, last: int, before: str, after: str) -> None:
-        self._insertions.around(self.tokens[first].start, self.tokens[last].end, before, after)
+    def _change(self, at: int, change: _Change) -> None:
+        """`at`: the operator, the cast, or the first word of what is changed."""
+        self._done.add(at)
+        self._known[self._key(at)] = change
+        self._apply(at, change)
+
+    def _key(self, at: int) -> tuple[int, tuple[str, ...]]:
+        first, last = whole(self.tokens, at)
+        return self._selects[at], unqualified(self.tokens, first, last)
+
+    def _apply(self, at: int, change: _Change) -> None:
+        first, last = operands(self.tokens, at)
+        self._insertions.around(self.tokens[first].start, self.tokens[last].end, change.before, change.after)
+        if change.operator:
+            self._insertions.instead(self.tokens[at].start, self.tokens[at].end, change.operator)
         for item in self._items:
             if item.first <= first and last <= item.last:
                 self._changed.setdefault(item.first, item)
                 break
+
+    def _repeat(self) -> None:
+        """An expression of GROUP BY or ORDER BY that stands in the select list too is one node of the tree."""
+        for at in range(len(self.tokens)):
+            if at not in self._read and self._known and is_anchor(self.tokens, at):
+                change = self._known.get(self._key(at))
+                if change is not None:
+                    self._apply(at, change)
 
     # What is changed
 
@@ -105,18 +141,17 @@ class _Arithmetic:
             raise NotImitated("a quotient of which one operand has no known precision: cast it to DECIMAL(p,s)")
         if found is None:
             return
-        self._done.add(at)
-        first, last = both(self.tokens, at)
-        self._check(node, first, at, last)
+        self._check(node, at)
         if operator == "/":
             # div() cuts exactly; `/` rounds, at a digit of its own choice.
-            self._wrap(first, last, "(div((", f")) * 1e-{found.scale})::{found.sql}")
-            self._insertions.instead(self.tokens[at].start, self.tokens[at].end, f") * 1e{found.scale}, (")
+            power = found.scale
+            self._change(at, _Change("(div((", f")) * 1e-{power})::{found.sql}", f") * 1e{power}, ("))
         else:
-            self._wrap(first, last, "(", f")::{found.sql}")
+            self._change(at, _Change("(", f")::{found.sql}"))
 
-    def _check(self, node: Node, first: int, at: int, last: int) -> None:
+    def _check(self, node: Node, at: int) -> None:
         """The operands that were found in the text are those of the tree, or nothing is changed in silence."""
+        first, last = operands(self.tokens, at)
         for argument, start, end in ((node["args"][0], first, at - 1), (node["args"][1], at + 1, last)):
             places = [self._at.get(n.number("location")) for n, _ in _walk(argument, ())]
             if not all(start <= place <= end for place in places if place is not None):
@@ -135,8 +170,7 @@ class _Arithmetic:
         scale = target.scale if target else 0
         known = self._inference.decimal(value, scope)
         if known is None or known.scale > scale:
-            self._done.add(at)
-            self._wrap(*cast(self.tokens, at), "trunc(", f", {scale})")
+            self._change(at, _Change("trunc(", f", {scale})"))
 
     def _choice(self, node: Node, scope: Scope) -> None:
         at, found = self._token(node), self._inference.decimal(node, scope)
@@ -145,8 +179,7 @@ class _Arithmetic:
         if self.tokens[at].word not in ("CASE", "COALESCE", "GREATEST", "LEAST"):
             return
         if any(self._inference.decimal(choice, scope) != found for choice in choices(node)):
-            self._done.add(at)
-            self._wrap(*primary(self.tokens, at), "(", f")::{found.sql}")
+            self._change(at, _Change("(", f")::{found.sql}"))
 
     def _branches(self, query: Node, scope: Scope) -> None:
         """Every branch of a set operation gives the columns of the whole their type."""

@@ -1,5 +1,5 @@
-"""Where the operands of an arithmetic operator stand in a statement: tokens and the index of the operator in, indexes
-of the first and the last token of both operands out.
+"""Where the operands of an arithmetic operator or a cast stand in a statement: tokens and the index of the operator
+in, indexes of the first and the last token of its operands out.
 
 Precedence is PostgreSQL's: `^`, then `* / %`, then `+ -`, each from the left. Only what can stand beside an operator
 of numbers is known here.
@@ -18,6 +18,7 @@ _BEFORE_OPERAND = {
     "INTO", "IS", "LIKE", "LIMIT", "NOT", "OFFSET", "ON", "OR", "RETURN", "SELECT", "SET", "SIMILAR", "SOME", "THEN",
     "TO", "UNION", "EXCEPT", "INTERSECT", "USING", "VALUES", "WHEN", "WHERE", "WITH", "RETURNING", "OVER", "ROWS",
 }  # fmt: skip
+_CALLS = {"CAST", "COALESCE", "GREATEST", "LEAST"}
 _TYPED_LITERAL = {"DATE", "INTERVAL", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "NUMERIC", "DECIMAL"}
 _TYPE_ENDS = {("DOUBLE", "PRECISION"), ("CHARACTER", "VARYING"), ("TIME", "ZONE")}
 
@@ -38,27 +39,39 @@ def is_binary(tokens: list[Token], at: int) -> bool:
     return ends_operand(tokens[at - 1])
 
 
-def both(tokens: list[Token], at: int) -> tuple[int, int]:
-    """The first token of the left operand and the last one of the right."""
-    precedence = _PRECEDENCE[tokens[at].text]
-    return _first(tokens, at - 1, precedence), _last(tokens, at + 1, precedence)
+def is_anchor(tokens: list[Token], at: int) -> bool:
+    """Is it the token by which PostgreSQL says where an expression of these kinds stands?"""
+    word = tokens[at].word
+    following = _text(tokens, at + 1)
+    return word in ("::", "CASE") or (word in _CALLS and following == "(") or is_binary(tokens, at)
 
 
-def cast(tokens: list[Token], at: int) -> tuple[int, int]:
-    """What is cast by the `::` or CAST at this place."""
-    if tokens[at].text == "::":
+def operands(tokens: list[Token], at: int) -> tuple[int, int]:
+    """The first and the last token of what an operator computes with, of what is cast, or of a call or a CASE."""
+    if tokens[at].word == "::":
         return _primary_start(tokens, at - 1), at - 1
+    if tokens[at].word == "CAST":
+        return at + 2, _cast_as(tokens, at) - 1
+    return whole(tokens, at)
+
+
+def whole(tokens: list[Token], at: int) -> tuple[int, int]:
+    """The same, with the type of a cast."""
+    if tokens[at].word == "::":
+        return _primary_start(tokens, at - 1), _type_end(tokens, at + 1)
+    if is_binary(tokens, at):
+        precedence = _PRECEDENCE[tokens[at].text]
+        return _first(tokens, at - 1, precedence), _last(tokens, at + 1, precedence)
+    return at, _primary_end(tokens, at)
+
+
+def _cast_as(tokens: list[Token], at: int) -> int:
     depth, end = 0, closing(tokens, at + 1)
     for i in range(end, at + 1, -1):
         depth += (tokens[i].text == ")") - (tokens[i].text == "(")
         if depth == 1 and tokens[i].word == "AS":
-            return at + 2, i - 1
+            return i
     raise ValueError("CAST without AS")
-
-
-def primary(tokens: list[Token], at: int) -> tuple[int, int]:
-    """A call or a CASE that begins here."""
-    return at, _primary_end(tokens, at)
 
 
 def _first(tokens: list[Token], at: int, precedence: int) -> int:

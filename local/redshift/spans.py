@@ -65,6 +65,29 @@ def _ends_list(tokens: list[Token], at: int) -> bool:
     return is_word and (tokens[at].word, tokens[at - 1].word) != ("FROM", "DISTINCT")
 
 
+def selects(tokens: list[Token]) -> list[int]:
+    """For each token the SELECT in whose query it stands; -1 for none."""
+    found, open_queries = [], [-1]
+    for at, token in enumerate(tokens):
+        if token.word == "(":
+            open_queries.append(open_queries[-1])
+        elif token.word == ")" and len(open_queries) > 1:
+            open_queries.pop()
+        elif token.word == "SELECT":
+            open_queries[-1] = at
+        found.append(open_queries[-1])
+    return found
+
+
+def unqualified(tokens: list[Token], first: int, last: int) -> tuple[str, ...]:
+    """The words of an expression, names without what stands before their dot: how two writings of it compare."""
+    return tuple(
+        token.name or token.text
+        for at, token in enumerate(tokens[first : last + 1], first)
+        if token.text != "." and (at == last or tokens[at + 1].text != ".")
+    )
+
+
 def branch_end(tokens: list[Token], select: int) -> int:
     """The last token of the branch of a set operation that begins with this SELECT. What sorts or limits the whole
     does not belong to the last branch; it does if the branch has parentheses of its own."""
