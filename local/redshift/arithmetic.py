@@ -200,6 +200,13 @@ class _Arithmetic:
         item = next((i for i in self._items if i.first <= first <= i.last), None)
         if item is None:
             raise NotImitated("a set operation with DECIMAL columns of several precisions: cast them to DECIMAL(p,s)")
+        items = sorted((i for i in self._items if i.select == item.select), key=lambda i: i.first)
+        if len(items) == len(_columns(query)) and not any(i.is_star(self.tokens) for i in items):
+            for i, target in casts.items():
+                self._changed.setdefault(items[i].first, items[i])
+                start, end = self.tokens[items[i].first].start, self.tokens[items[i].value_end(self.tokens)].end
+                self._insertions.around(start, end, "(", f")::{target.sql}")
+            return
         before, after = _retyped(query, casts, "branch")
         last = branch_end(self.tokens, item.select)
         self._insertions.around(self.tokens[item.select].start, self.tokens[last].end, before, after)
@@ -219,9 +226,8 @@ class _Arithmetic:
                         self._insertions.behind(start, end, f" as {identifier(name)}")
 
     def _with_types(self, text: str, query: Node) -> str:
-        targets = [t for t in query["targetList"] or [] if t["resjunk"] != "true"]
         casts = {}
-        for i, target in enumerate(targets):
+        for i, target in enumerate(_columns(query)):
             found = self._inference.output(query, i, ()) if result_type(target["expr"]) == NUMERIC else None
             if found is not None and not _is_plain(target["expr"]):
                 casts[i] = found
@@ -237,6 +243,10 @@ def _walk(value: Node, scope: Scope) -> Iterator[tuple[Node, Scope]]:
         yield node, around
         inner = (*around, node) if node.kind == "QUERY" else around
         waiting += [(child, inner) for child in node.children()][::-1]
+
+
+def _columns(query: Node) -> list[Node]:
+    return [target for target in query["targetList"] or [] if target["resjunk"] != "true"]
 
 
 def _shallow(value: Node) -> Iterator[Node]:
@@ -267,7 +277,7 @@ def _is_plain(value: Node) -> bool:
 
 def _retyped(query: Node, casts: dict[int, Decimal], name: str) -> tuple[str, str]:
     """What makes a subquery of a query whose columns are cast: the text before and after it."""
-    targets = [t for t in query["targetList"] if t["resjunk"] != "true"]
+    targets = _columns(query)
     columns = [f"c{i}" for i in range(len(targets))]
     items = [
         f"{column}{f'::{casts[i].sql}' if i in casts else ''} as {identifier(targets[i]['resname'])}"

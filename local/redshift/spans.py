@@ -23,6 +23,15 @@ class Item:
     first: int
     last: int
 
+    def is_star(self, tokens: list[Token]) -> bool:
+        return tokens[self.last].text == "*"
+
+    def value_end(self, tokens: list[Token]) -> int:
+        """The last token before its name."""
+        if not self.is_named(tokens):
+            return self.last
+        return self.last - (2 if tokens[self.last - 1].word == "AS" else 1)
+
     def is_named(self, tokens: list[Token]) -> bool:
         if self.last == self.first:
             return False
