@@ -65,6 +65,7 @@ class _Arithmetic:
         self._insertions = Insertions()
         self._read: set[int] = set()  # tokens that a node of the tree was read from
         self._done: set[int] = set()  # those that are dealt with: a node may stand in the tree twice
+        self._recursive: set[int] = set()  # queries whose columns have the types of their first branch
         self._selects = selects(self.tokens)
         self._known: dict[tuple[int, tuple[str, ...]], _Change] = {}  # by the SELECT and the words of the expression
         self._items = select_items(self.tokens)
@@ -75,7 +76,7 @@ class _Arithmetic:
             self._read.add(self._at.get(node.number("location"), -1))
             if node.kind == "QUERY":
                 self._branches(node, scope)
-            elif node.kind == "OPEXPR":
+            elif node.kind == "OPEXPR" and node.number("opresulttype") == NUMERIC:
                 self._operation(node, scope)
             elif node.kind == "FUNCEXPR":
                 self._cast(node, scope)
@@ -90,6 +91,8 @@ class _Arithmetic:
 
     def _literal(self, location: int) -> str:
         at = self._at.get(location)
+        while at is not None and self.tokens[at].text in ("-", "("):  # -1.5 is one constant to PostgreSQL
+            at += 1
         return self.tokens[at].text if at is not None else ""
 
     def _token(self, node: Node) -> int | None:
@@ -130,11 +133,11 @@ class _Arithmetic:
     # What is changed
 
     def _operation(self, node: Node, scope: Scope) -> None:
-        operator, at = self._inference.operator(node), self._token(node)
-        if operator not in ("+", "-", "*", "/") or len(node["args"]) != 2 or at is None:
+        operator, at = self._inference.operator(node), self._at.get(node.number("location"))
+        if operator not in ("+", "-", "*", "/") or len(node["args"]) != 2 or at in self._done:
             return
-        if self.tokens[at].text != operator or node.number("opresulttype") != NUMERIC:
-            return
+        if at is None or self.tokens[at].text != operator:
+            raise NotImitated("arithmetic with DECIMAL that PostgreSQL does not find in the statement")
         left, right = (self._inference.decimal(a, scope) for a in node["args"])
         found = self._inference.decimal(node, scope)
         if operator == "/" and (found is None or left is None or right is None):
@@ -183,9 +186,11 @@ class _Arithmetic:
 
     def _branches(self, query: Node, scope: Scope) -> None:
         """Every branch of a set operation gives the columns of the whole their type."""
-        if query["setOperations"] is None:
-            return
         inner = (*scope, query)
+        recursive = [cte["ctequery"] for cte in query["cteList"] or [] if cte["cterecursive"] == "true"]
+        self._recursive |= {id(cte) for cte in recursive}
+        if query["setOperations"] is None or id(query) in self._recursive:
+            return
         kinds = [result_type(entry["expr"]) for entry in query["targetList"]]
         whole = [self._inference.output(query, i, scope) if k == NUMERIC else None for i, k in enumerate(kinds)]
         for entry in branches(query):

@@ -170,6 +170,8 @@ class Backend:
             self.own("release savepoint redshift_analysis")
         if self.status != b"E":  # else the end of the transaction takes them back
             self.own("reset client_min_messages; reset debug_pretty_print; reset debug_print_parse")
+        if not failure and tree is None:
+            raise RedshiftError("PostgreSQL did not say how it understands the statement")
         if failure and tell:
             self.answers.pass_on(b"E", failure, None)
         return tree

@@ -99,8 +99,11 @@ class Inference:
         if kind == _CTE:
             outer = scope[: len(scope) - entry.number("ctelevelsup")]
             for cte in outer[-1]["cteList"] or []:
+                query = cte["ctequery"]
+                if cte["ctename"] == entry["ctename"] and cte["cterecursive"] == "true":
+                    return self.column(branches(query)[0], column, (*outer, query))
                 if cte["ctename"] == entry["ctename"]:
-                    return self.output(cte["ctequery"], column, outer)
+                    return self.output(query, column, outer)
         return None
 
     def output(self, query: Node, column: int, scope: Scope) -> Decimal | None:
