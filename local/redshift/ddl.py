@@ -308,4 +308,4 @@ def create_view(sql: str, tokens: list[Token]) -> Statement:
     if columns:
         text = f"select * from ({text}) as named {columns}"
     call = f"call redshift_internal.create_late_view({literal(name)}, {literal(text)}, {str(replace).lower()})"
-    return Statement(sql, call, "CREATE", tag="CREATE VIEW", query=text, makes_columns=True, late=True)
+    return Statement(sql, call, "CREATE", tag="CREATE VIEW", query=text, makes_columns=True, quoted=True, late=True)

@@ -22,6 +22,7 @@ class Statement:
     commits: bool = False
     query: str = ""  # the query in `sql`, where that is more than a query
     makes_columns: bool = False  # the query's columns become those of a table, a view or a file
+    quoted: bool = False  # the query stands there as a string
     late: bool = False  # nothing that the query names need be there yet
     alone: str = ""  # what it is called, if it may not run inside a transaction block
 
@@ -31,5 +32,5 @@ class Statement:
             return replace(self, copy=replace(self.copy, query=query), query=query)
         if not self.query:
             return replace(self, sql=query)
-        old, new = (literal(self.query), literal(query)) if self.late else (self.query, query)
+        old, new = (literal(self.query), literal(query)) if self.quoted else (self.query, query)
         return replace(self, sql=new.join(self.sql.rsplit(old, 1)), query=query)
