@@ -7,6 +7,7 @@ of numbers is known here.
 
 from __future__ import annotations
 
+from .errors import RedshiftError
 from .lexer import NUMBER, PARAM, QUOTED, STRING, WORD, Token, closing
 
 _PRECEDENCE = {"^": 3, "*": 2, "/": 2, "%": 2, "+": 1, "-": 1}
@@ -71,7 +72,7 @@ def _cast_as(tokens: list[Token], at: int) -> int:
         depth += (tokens[i].text == ")") - (tokens[i].text == "(")
         if depth == 1 and tokens[i].word == "AS":
             return i
-    raise ValueError("CAST without AS")
+    raise RedshiftError("syntax error: CAST without AS", "42601")
 
 
 def _first(tokens: list[Token], at: int, precedence: int) -> int:
@@ -153,7 +154,7 @@ def _case_end(tokens: list[Token], at: int) -> int:
             depth += (tokens[i].word == "CASE") - (tokens[i].word == "END")
         if depth == 0:
             return i
-    raise ValueError("CASE without END")
+    raise RedshiftError("syntax error: CASE without END", "42601")
 
 
 def _primary_start(tokens: list[Token], at: int) -> int:
@@ -203,7 +204,7 @@ def _case_start(tokens: list[Token], at: int) -> int:
             depth += (tokens[i].word == "END") - (tokens[i].word == "CASE")
         if depth == 0:
             return i
-    raise ValueError("END without CASE")
+    raise RedshiftError("syntax error: END without CASE", "42601")
 
 
 def _opening(tokens: list[Token], at: int) -> int:
@@ -213,7 +214,7 @@ def _opening(tokens: list[Token], at: int) -> int:
             depth += (tokens[i].text in ")]") - (tokens[i].text in "([")
         if depth == 0:
             return i
-    raise ValueError("unbalanced parentheses")
+    raise RedshiftError("syntax error: unbalanced parentheses", "42601")
 
 
 def _text(tokens: list[Token], at: int) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import RedshiftError
+
 _TOKEN = re.compile(r'[(){}]|"(?:[^"\\]|\\.)*"|(?:[^\s(){}\\]|\\.)+', re.DOTALL)
 
 
@@ -72,7 +74,7 @@ def read_tree(dump: str) -> Node:
             if token in "({":
                 stack.append(value)
     if len(root) != 1 or not isinstance(root[0], Node):
-        raise ValueError("not a parse tree")
+        raise RedshiftError("PostgreSQL's parse tree could not be read")
     return root[0]
 
 
