@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .decimals import Decimal
 from .errors import NotImitated
-from .inference import INTEGERS, NUMERIC, Inference, Names, Scope, branches, choices, result_type
+from .inference import INTEGERS, NUMERIC, Inference, Names, Scope, branches, choices, is_null, result_type
 from .lexer import OP, identifier, tokenize
 from .operands import is_anchor, is_binary, operands, whole
 from .parse_tree import Node
@@ -138,6 +138,8 @@ class _Arithmetic:
             return
         if at is None or self.tokens[at].text != operator:
             raise NotImitated("arithmetic with DECIMAL that PostgreSQL does not find in the statement")
+        if any(is_null(argument) for argument in node["args"]):
+            return
         left, right = (self._inference.decimal(a, scope) for a in node["args"])
         found = self._inference.decimal(node, scope)
         if operator == "/" and (found is None or left is None or right is None):

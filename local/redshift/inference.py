@@ -69,7 +69,7 @@ class Inference:
 
     def together(self, nodes: list[Node], scope: Scope) -> Decimal | None:
         """The type that all of them get in a CASE or a COALESCE; NULL has none."""
-        found = [self.decimal(n, scope) for n in nodes if not _is_null(n)]
+        found = [self.decimal(n, scope) for n in nodes if not is_null(n)]
         known = [f for f in found if f is not None]
         return common(known) if known and len(known) == len(found) else None
 
@@ -112,9 +112,9 @@ class Inference:
         if query["setOperations"] is None:
             expression = query["targetList"][column]["expr"]
             return OF_INTEGERS.get(result_type(expression)) or self.decimal(expression, inner)
-        found = [self.column(entry, column, inner) for entry in branches(query)]
+        found = [self.column(entry, column, inner) for entry in branches(query) if not _gives_null(entry, column)]
         known = [f for f in found if f is not None]
-        return common(known) if len(known) == len(found) else None
+        return common(known) if known and len(known) == len(found) else None
 
     def _const(self, node: Node, scope: Scope) -> Decimal | None:
         if known := of_modifier(node.number("consttypmod")):
@@ -139,7 +139,7 @@ class Inference:
             value = self.decimal(arguments[0], scope)
             if len(arguments) == 1:
                 return with_scale(value, 0) if value else None
-            known = value is not None and arguments[1].kind == "CONST" and not _is_null(arguments[1])
+            known = value is not None and arguments[1].kind == "CONST" and not is_null(arguments[1])
             return with_scale(value, _integer(arguments[1])) if value and known else None
         return self.decimal(arguments[0], scope) if name in _SAME else None
 
@@ -186,6 +186,11 @@ def branches(query: Node) -> list[Node]:
     return [query["rtable"][n.number("rtindex") - 1] for n in _leaves(query["setOperations"])]
 
 
+def _gives_null(branch: Node, column: int) -> bool:
+    query = branch["subquery"]
+    return query is not None and is_null(query["targetList"][column]["expr"])
+
+
 def _leaves(node: Node) -> Iterator[Node]:
     if node.kind == "RANGETBLREF":
         yield node
@@ -209,10 +214,10 @@ def result_type(node: Node) -> int:
     return node.number(_RESULTS.get(node.kind, ""))
 
 
-def _is_null(node: Node) -> bool:
+def is_null(node: Node) -> bool:
     if node.kind in ("FUNCEXPR", "RELABELTYPE", "COERCEVIAIO"):
         inner = node["args"][0] if node.kind == "FUNCEXPR" and node["args"] else node["arg"]
-        return inner is not None and _is_null(inner)
+        return inner is not None and is_null(inner)
     return node.kind == "CONST" and bool(node["constisnull"] == "true")
 
 

@@ -63,7 +63,7 @@ def whole(tokens: list[Token], at: int) -> tuple[int, int]:
     if is_binary(tokens, at):
         precedence = _PRECEDENCE[tokens[at].text]
         return _first(tokens, at - 1, precedence), _last(tokens, at + 1, precedence)
-    return at, _primary_end(tokens, at)
+    return at, _core_end(tokens, at)
 
 
 def _cast_as(tokens: list[Token], at: int) -> int:
@@ -100,17 +100,8 @@ def _last(tokens: list[Token], at: int, precedence: int) -> int:
 
 
 def _primary_end(tokens: list[Token], at: int) -> int:
-    token = tokens[at]
-    if token.text == "(" and token.kind == "op":
-        end = closing(tokens, at)
-    elif token.word == "CASE":
-        end = _case_end(tokens, at)
-    elif token.word in _TYPED_LITERAL and _text(tokens, at + 1) and tokens[at + 1].kind == STRING:
-        end = at + 1
-    else:
-        end = _name_end(tokens, at)
-        if _text(tokens, end + 1) == "(" and token.kind in (WORD, QUOTED):
-            end = _window_end(tokens, closing(tokens, end + 1))
+    """With the casts and subscripts behind it."""
+    end = _core_end(tokens, at)
     while True:
         following = _text(tokens, end + 1)
         if following == "[":
@@ -119,6 +110,20 @@ def _primary_end(tokens: list[Token], at: int) -> int:
             end = _type_end(tokens, end + 2)
         else:
             return end
+
+
+def _core_end(tokens: list[Token], at: int) -> int:
+    token = tokens[at]
+    if token.text == "(" and token.kind == "op":
+        return closing(tokens, at)
+    if token.word == "CASE":
+        return _case_end(tokens, at)
+    if token.word in _TYPED_LITERAL and at + 1 < len(tokens) and tokens[at + 1].kind == STRING:
+        return at + 1
+    end = _name_end(tokens, at)
+    if _text(tokens, end + 1) == "(" and token.kind in (WORD, QUOTED):
+        return _window_end(tokens, closing(tokens, end + 1))
+    return end
 
 
 def _name_end(tokens: list[Token], at: int) -> int:
