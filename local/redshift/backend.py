@@ -14,7 +14,9 @@ from . import protocol as wire
 from .answers import Answers, redshift_error
 from .conflicts import Conflicts, Transaction
 from .errors import RedshiftError
+from .inference import Names
 from .lexer import literal
+from .parse_tree import Node, read_tree
 from .protocol import Wire
 
 
@@ -28,6 +30,7 @@ class Backend:
         self._conflicts = conflicts
         self._database = ""
         self._transaction = Transaction()
+        self.names = Names()  # of PostgreSQL's functions and operators, once they were asked for
         self.key = b""  # names the session in a request to cancel
         self._path = path
 
@@ -148,6 +151,43 @@ class Backend:
                 raise RedshiftError(said["M"], said["C"], said.get("D", ""))
             self.client.send(wire.error(said))
         return rows
+
+    def parse_tree(self, sql: str, parameters: bytes, tell: bool) -> Node | None:
+        """How PostgreSQL understands a statement (parse_tree.py). None if it does not: with `tell` the client has
+        heard why, and its transaction has failed; without, nothing has happened."""
+        guarded = not tell and self.status == b"T"
+        if guarded:
+            self.own("savepoint redshift_analysis")
+        self.own("set client_min_messages = log; set debug_pretty_print = off; set debug_print_parse = on")
+        name = "redshift_analysis"
+        close = wire.message(b"C", b"S" + wire.text(name))
+        self.wire.send(wire.parse(name, sql, parameters) + close + wire.SYNC)
+        self.wire.flush()
+        failure, tree = self._analysis()
+        if guarded and failure:
+            self.own("rollback to savepoint redshift_analysis")
+        if guarded:
+            self.own("release savepoint redshift_analysis")
+        if self.status != b"E":  # else the end of the transaction takes them back
+            self.own("reset client_min_messages; reset debug_pretty_print; reset debug_print_parse")
+        if not failure and tree is None:
+            raise RedshiftError("PostgreSQL did not say how it understands the statement")
+        if failure and tell:
+            self.answers.pass_on(b"E", failure, None)
+        return tree
+
+    def _analysis(self) -> tuple[bytes, Node | None]:
+        """The answer to Parse: an error, or the tree."""
+        failure, tree = b"", None
+        while True:
+            kind, payload = self.wire.read(self.client)
+            if kind == b"N" and (said := wire.fields(payload)).get("M") == "parse tree:":
+                tree = read_tree(said["D"])
+            elif kind == b"E":
+                failure = payload
+            elif kind == b"Z":
+                self.set_status(payload)
+                return failure, None if failure else tree
 
     def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
         """COPY … FROM STDIN with these chunks. An exception of theirs ends the COPY and goes on to the caller."""

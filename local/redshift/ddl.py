@@ -63,8 +63,8 @@ def create_table(sql: str, tokens: list[Token]) -> Statement:
     if at < len(tokens):
         if tokens[at].word != "AS":
             raise Refused(f"CREATE TABLE … {tokens[at].text}")
-        query = rewrite(sql[tokens[at].end :])
-        return Statement(sql, f"{head} as {query.strip()}", "CREATE")
+        query = rewrite(sql[tokens[at].end :]).strip()
+        return Statement(sql, f"{head} as {query}", "CREATE", query=query, makes_columns=True)
     if not body:
         raise RedshiftError("syntax error: a table needs columns", "42601")
     return Statement(sql, head, "CREATE")
@@ -298,7 +298,8 @@ def create_view(sql: str, tokens: list[Token]) -> Statement:
     query = sql[tokens[at].end : tokens[-4].start if late else len(sql)]
     text = rewrite(query).strip()
     if not late:
-        return Statement(sql, f"create {'or replace ' if replace else ''}view {name} {columns} as {text}", "CREATE")
+        made = f"create {'or replace ' if replace else ''}view {name} {columns} as {text}"
+        return Statement(sql, made, "CREATE", query=text, makes_columns=True)
     if unqualified_tables(query):
         raise RedshiftError(
             "All the relation names inside should be qualified when creating views with no schema binding.",
@@ -307,4 +308,4 @@ def create_view(sql: str, tokens: list[Token]) -> Statement:
     if columns:
         text = f"select * from ({text}) as named {columns}"
     call = f"call redshift_internal.create_late_view({literal(name)}, {literal(text)}, {str(replace).lower()})"
-    return Statement(sql, call, "CREATE", tag="CREATE VIEW")
+    return Statement(sql, call, "CREATE", tag="CREATE VIEW", query=text, makes_columns=True, quoted=True, late=True)

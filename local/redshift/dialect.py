@@ -29,6 +29,7 @@ from .routines import (
     materialized_view,
     refresh,
 )
+from .select_into import select_into
 from .statement import Statement
 from .unload_statement import parse_unload
 
@@ -68,7 +69,7 @@ def _query(sql: str, tokens: list[Token]) -> Statement:
             if word in ("UPDATE", "DELETE") and words[i - 1] == ")":
                 table, _ = read_name(tokens, skip(tokens, i + 1, "FROM"))
                 return Statement(sql, rewrite(sql), word, locks=(table,))
-    return Statement(sql, rewrite(sql), "SELECT")
+    return select_into(sql, tokens) or Statement(sql, rewrite(sql), "SELECT")
 
 
 def _write(*introduction: str) -> Rule:
@@ -102,7 +103,8 @@ def _unload(sql: str, tokens: list[Token]) -> Statement:
     if len(queries) != 1 or queries[0].kind != "SELECT":
         raise Refused("UNLOAD of anything but one SELECT")
     unload = replace(statement, query=f"\n{queries[0].sql}\n")  # it may end in a comment
-    return Statement(sql, sql, "UNLOAD", checks=queries[0].checks, copy=unload)
+    checks = queries[0].checks
+    return Statement(sql, sql, "UNLOAD", checks=checks, copy=unload, query=unload.query, makes_columns=True)
 
 
 def _lock(sql: str, tokens: list[Token]) -> Statement:
@@ -202,7 +204,7 @@ def _explain(sql: str, tokens: list[Token]) -> Statement:
     inner = _statement(sql[tokens[start].start :])
     if inner.kind not in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"):
         raise NotImitated(f"EXPLAIN of {inner.kind}")
-    return Statement(sql, f"explain {inner.sql}", "EXPLAIN")
+    return Statement(sql, f"explain {inner.sql}", "EXPLAIN", query=inner.sql)
 
 
 def _cursor(sql: str, tokens: list[Token]) -> Statement:
@@ -211,7 +213,10 @@ def _cursor(sql: str, tokens: list[Token]) -> Statement:
         "SCROLL" in words or "BINARY" in words or ("HOLD" in words and "WITH" in words)
     ):
         raise Refused("a cursor with options")
-    return Statement(sql, rewrite(sql), tokens[0].word)
+    text = rewrite(sql)
+    after = [t.end for t in tokenize(text) if t.word == "FOR"]
+    query = text[after[0] :] if tokens[0].word == "DECLARE" and after else ""
+    return Statement(sql, text, tokens[0].word, query=query)
 
 
 # Upkeep and rights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import NotImitated, RedshiftError, Refused
 from .expressions import rewrite
-from .lexer import STRING, Token, closing, fold, literal, read_name, skip, string_value, tokenize
+from .lexer import PARAM, STRING, Edit, Token, apply, closing, fold, literal, read_name, skip, string_value, tokenize
 from .statement import Statement
 from .types import read_type
 
@@ -38,9 +38,10 @@ def create_function(sql: str, tokens: list[Token]) -> Statement:
         raise RedshiftError("a function is VOLATILE, STABLE or IMMUTABLE", "42601")
     if words[returns.end + 1] != "AS" or tokens[returns.end + 2].kind != STRING:
         raise RedshiftError("syntax error: AS $$ … $$ is missing", "42601")
-    text = _body(string_value(tokens[returns.end + 2]))
+    text = _body(string_value(tokens[returns.end + 2]), types)
     head = f"create {'or replace ' if replace else ''}function {name} ({', '.join(types)}) returns {returns.sql}"
-    return Statement(sql, f"{head} language sql {volatility.lower()} as {literal(text)}", "CREATE")
+    made = f"{head} language sql {volatility.lower()} as {literal(text)}"
+    return Statement(sql, made, "CREATE", query=text, quoted=True)
 
 
 def _argument_types(tokens: list[Token], at: int, end: int) -> list[str]:
@@ -57,7 +58,8 @@ def _argument_types(tokens: list[Token], at: int, end: int) -> list[str]:
     return types
 
 
-def _body(text: str) -> str:
+def _body(text: str, types: list[str]) -> str:
+    """Arguments are cast to their own types: PostgreSQL forgets the precision of a DECIMAL that is passed."""
     tokens = tokenize(text)
     if not tokens or tokens[0].word != "SELECT":
         raise Refused("a SQL function that is not one SELECT")
@@ -66,7 +68,10 @@ def _body(text: str) -> str:
         depth += (token.text == "(") - (token.text == ")")
         if depth == 0 and token.word in _NOT_IN_A_FUNCTION:
             raise Refused(f"{token.word} in a SQL function")
-    return rewrite(text)
+    arguments = {f"${number}": f"(${number}::{kind})" for number, kind in enumerate(types, 1)}
+    return rewrite(
+        apply(text, [Edit(t.start, t.end, arguments.get(t.text, t.text)) for t in tokens if t.kind == PARAM])
+    )
 
 
 # Materialized views
@@ -84,7 +89,9 @@ def materialized_view(sql: str, tokens: list[Token]) -> Statement:
         depth += (token.text == "(") - (token.text == ")")
         if depth == 0 and token.word in ("ORDER", "LIMIT", "OFFSET"):
             raise Refused(f"{token.word} in a materialized view")
-    return Statement(sql, f"create materialized view {name} as {rewrite(query).strip()}", "CREATE")
+    text = rewrite(query).strip()
+    made = f"create materialized view {name} as {text}"
+    return Statement(sql, made, "CREATE", query=text, makes_columns=True)
 
 
 def _attribute(tokens: list[Token], at: int) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from . import protocol as wire
 from .backend import Backend
+from .computation import with_types
 from .conflicts import Conflicts
 from .copy import run_copy
 from .dialect import translate
@@ -141,9 +142,12 @@ class Session:
             self._own_transaction = False  # the client's from now on, as PostgreSQL has it
             self.client.send(wire.complete("BEGIN"))
             return True
-        if statement.copy is not None:
-            run_copy(self.backend, statement.copy)
-        elif not self.backend.relay(wire.query(statement.sql), b"Z", statement.tag):
+        typed = with_types(self.backend, statement)
+        if typed is None:
+            return False
+        if typed.copy is not None:
+            run_copy(self.backend, typed.copy)
+        elif not self.backend.relay(wire.query(typed.sql), b"Z", statement.tag):
             return False
         self._after(statement)
         return True
@@ -200,10 +204,13 @@ class Session:
         if len(statements) > 1:
             raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")
         statement = statements[0] if statements else None
+        if statement is not None:
+            ready = self._before(statement, alone=True)
+            statement = with_types(self.backend, statement, types) if ready else None
+            if statement is None:
+                self._skipping = True
+                return
         text = sql if statement is None else _NOTHING if statement.copy else statement.sql
-        if statement is not None and not self._before(statement, alone=True):
-            self._skipping = True
-            return
         self._ask(wire.parse(name, text, types), b"1")
         self._statements[name] = Prepared(statement, text, types, name)
 

@@ -63,3 +63,23 @@ create or replace function redshift_internal.second_of(anyelement, anyelement) r
     as $$ select $2 $$;
 create or replace aggregate redshift_internal.first_value(anyelement) (sfunc = redshift_internal.first_of, stype = anyelement);
 create or replace aggregate redshift_internal.last_value(anyelement) (sfunc = redshift_internal.second_of, stype = anyelement);
+
+-- SUM of BIGINT is a BIGINT, so that a quotient of it is cut to an integer; PostgreSQL's is a NUMERIC.
+-- Deviations, variances, roots and logarithms are always DOUBLE PRECISION; PostgreSQL has them for NUMERIC too. Its own
+-- are called something else here, so that nobody finds them by name.
+do $$
+declare
+    exact regtype[] := array['smallint', 'integer', 'bigint', 'numeric']::regtype[];
+begin
+    update pg_catalog.pg_proc set proname = 'postgres_' || proname
+    where pronamespace = 'pg_catalog'::regnamespace and pronargs = 1 and proargtypes[0] = any (exact)
+    and proname in ('stddev', 'stddev_samp', 'stddev_pop', 'variance', 'var_samp', 'var_pop', 'sqrt', 'exp', 'ln', 'log', 'log10');
+    update pg_catalog.pg_proc set proname = 'postgres_' || proname
+    where pronamespace = 'pg_catalog'::regnamespace and pronargs = 2 and proname in ('power', 'pow')
+    and proargtypes[0] = 'numeric'::regtype;
+    update pg_catalog.pg_proc set proname = 'postgres_sum'
+    where pronamespace = 'pg_catalog'::regnamespace and proname = 'sum' and proargtypes[0] = 'bigint'::regtype
+    and prorettype = 'numeric'::regtype;
+end $$;
+create or replace aggregate pg_catalog.sum(bigint) (
+    sfunc = int8pl, stype = bigint, combinefunc = int8pl, msfunc = int8pl, minvfunc = int8mi, mstype = bigint, parallel = safe);

@@ -181,9 +181,9 @@ create view pg_catalog.svv_table_info as
            null::text as sortkey1_enc, 0 as sortkey_num,
            greatest(1, pg_catalog.pg_total_relation_size(c.oid) / 1048576)::bigint as size, 0.01::numeric(10,4) as pct_used,
            0::bigint as empty, null::numeric(5,2) as unsorted, 0::numeric(5,2) as stats_off,
-           greatest(c.reltuples::numeric(38,0), pg_catalog.pg_stat_get_live_tuples(c.oid)::numeric(38,0), 0) as tbl_rows,
+           greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::numeric(38,0) as tbl_rows,
            null::numeric(19,2) as skew_sortkey1, null::numeric(19,2) as skew_rows,
-           greatest(c.reltuples::numeric(38,0), pg_catalog.pg_stat_get_live_tuples(c.oid)::numeric(38,0), 0) as estimated_visible_rows,
+           greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::numeric(38,0) as estimated_visible_rows,
            null::text as risk_event, null::numeric(12,2) as vacuum_sort_benefit
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname not in ('pg_catalog', 'information_schema', 'redshift_internal');
