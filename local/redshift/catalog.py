@@ -17,8 +17,8 @@ from .lexer import literal
 from .postgres import OWNER, Postgres, PostgresError
 
 _FILES = (
-    "types.sql", "comparison.sql", "functions.sql", "strings.sql", "aggregates.sql", "super.sql", "late_binding.sql",
-    "catalog.sql", "loads.sql",
+    "types.sql", "comparison.sql", "functions.sql", "dates.sql", "strings.sql", "aggregates.sql", "super.sql",
+    "late_binding.sql", "catalog.sql", "loads.sql",
 )  # fmt: skip
 _SESSION = "set standard_conforming_strings = on; set client_min_messages = error; set search_path = pg_catalog;"
 

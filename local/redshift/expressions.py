@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from .derived import with_aliases
 from .errors import NotImitated, RedshiftError, Refused
-from .forms import SIMPLE, extract, listagg_over, percentile_over, window_problem
+from .forms import IGNORING, SIMPLE, extract, listagg_over, part_name, percentile_over, window_problem
 from .lexer import (
     NUMBER,
     PARAM,
@@ -23,20 +23,21 @@ from .lexer import (
     apply,
     closing,
     identifier,
+    literal,
     opening,
     string_value,
     tokenize,
 )
 from .paths import with_paths
 from .qualify import without_qualify
-from .refusals import POSTGRES_FUNCTIONS
+from .refusals import NOT_IMITATED_FUNCTIONS, is_postgres_function
 from .types import read_type
 
 # Catalog names that answer through views and functions of ours (sql/catalog.sql).
 _REDIRECTED = {"pg_attribute", "pg_class", "format_type"}
 _INTERNAL = "redshift_internal"
 
-_DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART"}
+_DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART", "DATE_TRUNC"}
 _QUERY_START = {"SELECT", "WITH", "(", "VALUES"}
 _SET_WORDS = {"UNION", "INTERSECT", "EXCEPT", "MINUS"}
 
@@ -97,10 +98,12 @@ class _Rewriter:
         if word.lower() in _REDIRECTED and following != ".":
             return self._redirect(at)
         if following == "(":
-            if word.lower() in POSTGRES_FUNCTIONS:
+            if is_postgres_function(word.lower()):
                 raise Refused(f"the function {word.lower()}")
+            if word.lower().startswith(NOT_IMITATED_FUNCTIONS):
+                raise NotImitated(f"the function {word.lower()}")
             if word in _DATE_PART_FIRST:
-                self._quote_date_part(at, word)
+                self._date_part(at, word)
             elif word in _FORMS:
                 end = closing(self.tokens, at + 1)
                 return _FORMS[word](self, at, end)
@@ -161,6 +164,9 @@ class _Rewriter:
     def _replace(self, first: int, last: int, text: str) -> None:
         self.edits.append(Edit(self.tokens[first].start, self.tokens[last].end, text))
 
+    def _insert(self, before: int, text: str) -> None:
+        self.edits.append(Edit(self.tokens[before].start, self.tokens[before].start, text))
+
     def _arguments(self, opening: int, end: int) -> list[str]:
         """The rewritten text of each argument between two parentheses."""
         texts, depth, start = [], 0, self.tokens[opening].end
@@ -197,11 +203,16 @@ class _Rewriter:
 
     # Forms
 
-    def _quote_date_part(self, at: int, word: str) -> None:
+    def _date_part(self, at: int, word: str) -> None:
+        """The first argument names a part, and need not be quoted, but in DATE_TRUNC; the last one is a moment."""
         part = self.tokens[at + 2] if at + 2 < len(self.tokens) else None
-        if part is not None and part.kind in (WORD, QUOTED) and self._word(at + 3) == ",":
-            self._replace(at + 2, at + 2, f"'{part.name}'")
-        if word in ("DATEADD", "DATE_ADD"):
+        if part is not None and self._word(at + 3) == "," and (part.kind == STRING or word != "DATE_TRUNC"):
+            if word in ("DATE_PART", "PGDATE_PART") and part_name(part) == "decade":
+                self._replace(at, at + 3, f"{_INTERNAL}.decade(")
+            elif part.kind in (WORD, QUOTED, STRING):
+                name = part_name(part) if word in ("DATE_PART", "PGDATE_PART") else part.name or string_value(part)
+                self._replace(at + 2, at + 2, literal(name))
+        if word not in ("DATEDIFF", "DATE_DIFF"):
             # A bare string is a timestamp here; PostgreSQL would take the type it prefers, the one with a zone.
             last = closing(self.tokens, at + 1) - 1
             if self._kind(last) == STRING and self._word(last - 1) == ",":
@@ -265,6 +276,8 @@ class _Rewriter:
         (value,) = self._counted(at, end, 1)
         if self._word(end + 1) != "OVER" or self._word(end + 2) != "(":
             raise RedshiftError("RATIO_TO_REPORT needs OVER (…)", "42601")
+        if problem := window_problem(self.tokens, end + 1):
+            raise Refused(problem)
         last = closing(self.tokens, end + 2)
         window = _rewrite(self.sql[self.tokens[end + 2].start : self.tokens[last].end])
         value = f"({value})::double precision"
@@ -284,13 +297,18 @@ class _Rewriter:
         return self._call(at, last, percentile_over(self._word(at).lower(), fraction, order))
 
     def _nulls(self, at: int, word: str) -> int:
-        """FIRST_VALUE and LAST_VALUE that skip NULLs are strict aggregates of ours; for the rest there is nothing."""
+        """Window functions that skip NULLs are aggregates of ours; LAG and LEAD look at one side of the row."""
         call = opening(self.tokens, at - 1 if self._word(at - 1) == ")" else at) - 1
-        name = self._word(call)
+        name, end = self._word(call), closing(self.tokens, call + 1)
         if word == "IGNORE":
-            if name not in ("FIRST_VALUE", "LAST_VALUE"):
+            if name not in IGNORING:
                 raise NotImitated(f"{name or 'an expression'} … IGNORE NULLS")
             self._replace(call, call, f"{_INTERNAL}.{name.lower()}")
+            over = end + 1 if at < end else at + 2
+            if IGNORING[name] and self._word(over) == "OVER":
+                if len(self._arguments(call + 1, at if at < end else end)) == 1:
+                    self._insert(at if at < end else end, ", 1")
+                self._insert(closing(self.tokens, over + 1), f" rows between {IGNORING[name]}")
         self._replace(at, at + 1, "")
         return at + 2
 
@@ -310,7 +328,9 @@ class _Rewriter:
         if self._word(at + 3) != "FROM":
             raise RedshiftError("EXTRACT needs a date part FROM an expression", "42601")
         source = _rewrite(self.sql[self.tokens[at + 3].end : self.tokens[end].start])
-        return self._call(at, end, extract(part.name or string_value(part), source))
+        if self._kind(at + 4) == STRING and at + 5 == end:
+            source += "::timestamp"
+        return self._call(at, end, extract(part_name(part), source))
 
     def _listagg(self, at: int, end: int) -> int:
         first = self._word(at + 2)

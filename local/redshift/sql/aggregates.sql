@@ -58,3 +58,28 @@ create or replace function redshift_internal.second_of(anyelement, anyelement) r
     as $$ select $2 $$;
 create or replace aggregate redshift_internal.first_value(anyelement) (sfunc = redshift_internal.first_of, stype = anyelement);
 create or replace aggregate redshift_internal.last_value(anyelement) (sfunc = redshift_internal.second_of, stype = anyelement);
+
+-- LAG, LEAD and NTH_VALUE with IGNORE NULLS. The state has as many places as the offset says, NULL at first, and values
+-- move in from the end. LAG wants the oldest of the last so many; the other two the last of the first so many.
+create or replace function redshift_internal.move_in(places anyarray, value anyelement, how_many integer) returns anyarray
+language plpgsql immutable as $$
+begin
+    if how_many is null or how_many < 1 then
+        raise exception 'the local Redshift does not imitate IGNORE NULLS with an offset below 1' using errcode = '0A000';
+    end if;
+    places := coalesce(places, array_fill(nullif(value, value), array[how_many]));
+    return case when value is null then places else places[2:] || value end;
+end $$;
+create or replace function redshift_internal.move_in_first(places anyarray, value anyelement, how_many integer) returns anyarray
+language sql immutable as $$
+    select case when $1[1] is null then redshift_internal.move_in($1, $2, $3) else $1 end
+$$;
+create or replace function redshift_internal.oldest(anyarray) returns anyelement language sql immutable as 'select $1[1]';
+create or replace function redshift_internal.newest_of_all(anyarray) returns anyelement language sql immutable
+    as 'select case when $1[1] is not null then $1[array_upper($1, 1)] end';
+create or replace aggregate redshift_internal.lag(anyelement, integer) (
+    sfunc = redshift_internal.move_in, stype = anyarray, finalfunc = redshift_internal.oldest);
+create or replace aggregate redshift_internal.lead(anyelement, integer) (
+    sfunc = redshift_internal.move_in_first, stype = anyarray, finalfunc = redshift_internal.newest_of_all);
+create or replace aggregate redshift_internal.nth_value(anyelement, integer) (
+    sfunc = redshift_internal.move_in_first, stype = anyarray, finalfunc = redshift_internal.newest_of_all);
