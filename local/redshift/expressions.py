@@ -23,7 +23,6 @@ from .lexer import (
     apply,
     closing,
     identifier,
-    literal,
     opening,
     string_value,
     tokenize,
@@ -148,8 +147,6 @@ class _Rewriter:
             raise Refused(f"{word} ALL")
         if word == "TABLESAMPLE":
             raise Refused("TABLESAMPLE")
-        if word in ("PIVOT", "UNPIVOT") and following == "(":
-            raise NotImitated(word)
         if word == "CONNECT" and following == "BY":
             raise NotImitated("CONNECT BY")
 
@@ -211,7 +208,8 @@ class _Rewriter:
                 self._replace(at, at + 3, f"{_INTERNAL}.decade(")
             elif part.kind in (WORD, QUOTED, STRING):
                 name = part_name(part) if word in ("DATE_PART", "PGDATE_PART") else part.name or string_value(part)
-                self._replace(at + 2, at + 2, literal(name))
+                if name.isalpha() and part.text != f"'{name}'":
+                    self._replace(at + 2, at + 2, f"'{name}'")
         if word not in ("DATEDIFF", "DATE_DIFF"):
             # A bare string is a timestamp here; PostgreSQL would take the type it prefers, the one with a zone.
             last = closing(self.tokens, at + 1) - 1

@@ -15,7 +15,8 @@ _PARTS = {
     "weekday": "dow", "dayofweek": "dow", "dow": "dow", "dw": "dow", "yearday": "doy", "dayofyear": "doy", "dy": "doy",
     "ms": "milliseconds", "msec": "milliseconds", "millisecond": "milliseconds", "us": "microseconds",
     "usec": "microseconds", "yr": "year", "mon": "month", "qtr": "quarter", "w": "week", "d": "day", "h": "hour",
-    "decades": "decade", "dec": "decade", "decs": "decade", "hr": "hour", "m": "minute", "min": "minute", "s": "second", "sec": "second",
+    "hr": "hour", "m": "minute", "min": "minute", "s": "second", "sec": "second", "decades": "decade", "dec": "decade",
+    "decs": "decade",
 }  # fmt: skip
 
 
