@@ -62,6 +62,12 @@ def _with_defaults(name: str, function: str, *defaults: str) -> Callable[[list[s
     return form
 
 
+def _to_timestamp(arguments: list[str]) -> str:
+    """Of a number alone it is PostgreSQL's."""
+    value, pattern, *strict = counted("to_timestamp", arguments, 2, 3)
+    return f"{_INTERNAL}.to_timestamp(({value})::varchar, {pattern}, {strict[0] if strict else 'false'})"
+
+
 def _array(arguments: list[str]) -> str:
     return f"jsonb_build_array({', '.join(arguments)})::super"
 
@@ -82,6 +88,7 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "ARRAY": _array,
     "OBJECT": _object,
     "GROUPING_ID": _grouping,
+    "TO_TIMESTAMP": _to_timestamp,
     # Every match is replaced; PostgreSQL's own stops after the first.
     "REGEXP_REPLACE": _with_defaults("regexp_replace", "regexp_other", "", "", "''", "1", "''"),
     "REGEXP_SUBSTR": _with_defaults("regexp_substr", "regexp_text", "", "", "1", "1", "''"),

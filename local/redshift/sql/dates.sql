@@ -163,10 +163,13 @@ begin
     end loop;
 end $$;
 
--- TO_TIMESTAMP of a number is PostgreSQL's alone.
-create or replace function redshift_internal.no_epoch(double precision) returns timestamptz language plpgsql stable strict as $$
+-- TO_TIMESTAMP lets a value that is out of range run over into the next unit, unless it is strict.
+create or replace function redshift_internal.to_timestamp(text, text, boolean) returns timestamptz language plpgsql stable strict as $$
 begin
-    raise exception 'TO_TIMESTAMP of a number is not supported by Redshift' using errcode = '0A000';
+    return to_timestamp($1, $2);
+exception when datetime_field_overflow then
+    if $3 then
+        raise;
+    end if;
+    raise exception 'the local Redshift does not imitate TO_TIMESTAMP of a value that is out of range' using errcode = '0A000';
 end $$;
-create or replace function pg_catalog.to_timestamp(double precision) returns timestamptz language sql stable
-    as $$ select redshift_internal.no_epoch($1) $$;
