@@ -53,6 +53,7 @@ def create_table(sql: str, tokens: list[Token]) -> Statement:
     after = skip(tokens, at, "IF", "NOT", "EXISTS")
     if_absent, at = after > at, after
     name, at = read_name(tokens, at)
+    temporary = temporary or name.startswith('"#')
     body = ""
     if at < len(tokens) and tokens[at].text == "(":
         end = closing(tokens, at)

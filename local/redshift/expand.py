@@ -41,6 +41,9 @@ def expanded(sql: str, columns: Columns) -> str:
         query = string_value(tokens[2])
         new = expanded(query, columns) if _tokenize(query) else query
         return sql if new == query else apply(sql, [Edit(tokens[2].start, tokens[2].end, literal(new))])
+    if any(t.kind == QUOTED and t.text[0] == "#" for t in tokens):
+        sql = _with_hash_names(sql, tokens)
+        tokens = _tokenize(sql)
     if any(t.word in ("PIVOT", "UNPIVOT") for t in tokens):
         sql = without_pivots(sql, columns)
         tokens = _tokenize(sql)
@@ -51,6 +54,16 @@ def expanded(sql: str, columns: Columns) -> str:
             tokens = _tokenize(sql)  # the same up to here: only the list behind has changed
         at += 1
     return sql
+
+
+def _with_hash_names(sql: str, tokens: list[Token]) -> str:
+    """Quotes for names such as #orders; SELECT INTO of one makes a temporary table, as CREATE TABLE does (ddl.py)."""
+    edits = []
+    for at, token in enumerate(tokens):
+        if token.kind == QUOTED and token.text[0] == "#":
+            into = tokens[at - 1].word == "INTO" and tokens[at - 2].word not in ("INSERT", "MERGE")
+            edits.append(Edit(token.start, token.end, ("temp " if into else "") + identifier(token.name)))
+    return apply(sql, edits)
 
 
 def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
