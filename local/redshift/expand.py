@@ -1,8 +1,9 @@
 """Redshift's SQL in, Redshift's SQL out, without what only the names of columns can explain.
 
-That is PIVOT and UNPIVOT (pivot.py), `* EXCLUDE`, and an alias that is used further on in the select list that gives
-it: Redshift puts the expression in its place, unless a table in FROM has a column of that name. It comes before all
-other rewriting, so the rest never sees these forms.
+That is PIVOT and UNPIVOT (pivot.py), the join operator (+) (plus_joins.py), `* EXCLUDE`, and an alias that is used
+further on in the select list that gives it: Redshift puts the expression in its place, unless a table in FROM has a
+column of that name. It comes before all other rewriting, so the rest never sees these forms. Names such as #orders get
+their quotes here too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from .errors import NotImitated, Refused
 from .lexer import NUMBER, PARAM, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, literal, string_value
 from .lexer import tokenize as _tokenize
 from .pivot import without_pivots
-from .questions import AFTER_FROM, Columns, names_of
+from .plus_joins import without_plus
+from .questions import AFTER_FROM, Columns, clause_end, names_of, split_at
 
 _ENDS_LIST = AFTER_FROM | {"FROM", "INTO"}
 # Words that may end an expression, or stand before a name that is no alias.
@@ -46,7 +48,8 @@ def expanded(sql: str, columns: Columns) -> str:
         tokens = _tokenize(sql)
     if any(t.word in ("PIVOT", "UNPIVOT") for t in tokens):
         sql = without_pivots(sql, columns)
-        tokens = _tokenize(sql)
+    sql = without_plus(sql, columns)
+    tokens = _tokenize(sql)
     at = 0
     while at < len(tokens):
         if tokens[at].word == "SELECT" and (at == 0 or tokens[at - 1].word != "."):
@@ -70,37 +73,13 @@ def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
     first = at + 1
     while first < len(tokens) and tokens[first].word in ("DISTINCT", "ALL", "TOP"):
         first += 2 if tokens[first].word == "TOP" else 1
-    end = _end(tokens, first, _ENDS_LIST)
-    items = _items(tokens, first, end)
+    end = clause_end(tokens, first, _ENDS_LIST)
+    items = [_item(tokens, start, stop) for start, stop in split_at(tokens, first, end, ",")]
     if any(
         tokens[i.first].word == "*" and i.first + 1 < i.end and tokens[i.first + 1].word == "EXCLUDE" for i in items
     ):
         return _without_excluded(sql, tokens, items, end, columns)
     return _without_aliases(sql, tokens, items, end, columns)
-
-
-def _end(tokens: list[Token], at: int, words: set[str]) -> int:
-    """The index of the first of these words, or of what closes the parenthesis that is open here."""
-    depth = 0
-    while at < len(tokens):
-        word = tokens[at].word
-        depth += (word in ("(", "[")) - (word in (")", "]"))
-        if depth < 0 or (depth == 0 and word in words and tokens[at - 1].word not in ("DISTINCT", ".", "AS")):
-            return at
-        at += 1
-    return at
-
-
-def _items(tokens: list[Token], first: int, end: int) -> list[_Item]:
-    items, depth, start = [], 0, first
-    for at in range(first, end + 1):
-        word = tokens[at].word if at < end else ","
-        depth += (word in ("(", "[")) - (word in (")", "]"))
-        if word == "," and depth == 0:
-            if at > start:
-                items.append(_item(tokens, start, at))
-            start = at + 1
-    return items
 
 
 def _item(tokens: list[Token], first: int, end: int) -> _Item:
@@ -117,10 +96,10 @@ def _item(tokens: list[Token], first: int, end: int) -> _Item:
 
 def _known(sql: str, tokens: list[Token], at: int, columns: Columns) -> list[str]:
     """The columns of the FROM clause that begins at or after tokens[at]."""
-    start = _end(tokens, at, AFTER_FROM | {"FROM"})
+    start = clause_end(tokens, at, AFTER_FROM | {"FROM"})
     if start >= len(tokens) or tokens[start].word != "FROM":
         return []
-    stop = _end(tokens, start + 1, AFTER_FROM)
+    stop = clause_end(tokens, start + 1, AFTER_FROM)
     return names_of(sql, tokens, at, sql[tokens[start].end : tokens[stop - 1].end], columns)
 
 

@@ -78,8 +78,6 @@ class _Rewriter:
         elif token.kind == WORD:
             return self._word_at(at)
         elif token.text == "(":
-            if self._word(at + 1) == "+" and self._word(at + 2) == ")":
-                raise NotImitated("the join operator (+)")
             self.casts.append(self._word(at - 1) in ("CAST", "TRY_CAST"))
         elif token.text == ")" and self.casts:
             self.casts.pop()

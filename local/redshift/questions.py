@@ -20,9 +20,37 @@ AFTER_FROM = {
 }  # fmt: skip
 
 
+def clause_end(tokens: list[Token], at: int, words: set[str]) -> int:
+    """The index of the first of these words, or of what closes the parenthesis that is open here."""
+    depth = 0
+    while at < len(tokens):
+        word = tokens[at].word
+        depth += (word in ("(", "[")) - (word in (")", "]"))
+        if depth < 0 or (depth == 0 and word in words and tokens[at - 1].word not in ("DISTINCT", ".", "AS")):
+            return at
+        at += 1
+    return at
+
+
+def split_at(tokens: list[Token], first: int, end: int, word: str) -> list[tuple[int, int]]:
+    """The parts of tokens[first:end] between commas or ANDs, as pairs of indexes; the AND of BETWEEN is none."""
+    parts, depth, start, between = [], 0, first, False
+    for at in range(first, end):
+        found = tokens[at].word
+        depth += (found in ("(", "[")) - (found in (")", "]"))
+        between = between or (depth == 0 and found == "BETWEEN")
+        if found == word and depth == 0:
+            if word == "AND" and between:
+                between = False
+                continue
+            parts.append((start, at))
+            start = at + 1
+    return [(a, b) for a, b in [*parts, (start, end)] if b > a]
+
+
 def nobody(query: str) -> list[str]:
     """Where there is no session to ask."""
-    raise NotImitated("PIVOT, UNPIVOT, EXCLUDE or an alias within its own select list, in this place")
+    raise NotImitated("PIVOT, UNPIVOT, EXCLUDE, (+) or an alias within its own select list, in this place")
 
 
 def names_of(sql: str, tokens: list[Token], at: int, source: str, columns: Columns) -> list[str]:
