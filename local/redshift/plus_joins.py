@@ -80,7 +80,8 @@ def _sort(sql: str, tokens: list[Token], tables: list[_Table]) -> bool:
         return False
     if "OR" in words or "IN" in words or "SELECT" in words:
         raise RedshiftError("Outer join operator (+) not allowed in operand of OR or IN.", "0A000")
-    marked, others = set(), set()
+    marked: set[str] = set()
+    others: set[str] = set()
     for i, token in enumerate(tokens):
         if (
             token.kind not in (WORD, QUOTED)

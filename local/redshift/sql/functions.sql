@@ -1,7 +1,8 @@
 -- Redshift's functions that PostgreSQL lacks, under their own names, so that statements need not be changed.
 -- No backslash in here: bodies are read under the session's own string rules.
+-- GETDATE() is the start of the statement, SYSDATE that of the transaction.
 create or replace function pg_catalog.getdate() returns timestamp language sql stable
-    as $$ select date_trunc('second', now() at time zone 'UTC') $$;
+    as $$ select date_trunc('second', statement_timestamp() at time zone 'UTC') $$;
 create or replace function pg_catalog.sysdate() returns timestamp language sql stable
     as $$ select now() at time zone 'UTC' $$;
 create or replace function pg_catalog.version() returns text language sql stable
