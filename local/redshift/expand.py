@@ -24,6 +24,11 @@ _BEFORE_OPERAND = {
     "AND", "OR", "NOT", "IS", "IN", "LIKE", "ILIKE", "BETWEEN", "THEN", "ELSE", "WHEN", "CASE", "TO", "SIMILAR",
     "DISTINCT", "FROM", "ESCAPE", "BY", "OVER", "ZONE", "INTERVAL", "DATE", "TIMESTAMP", "DOUBLE",
 }  # fmt: skip
+_AGGREGATES = {
+    "ANY_VALUE", "AVG", "BIT_AND", "BIT_OR", "BOOL_AND", "BOOL_OR", "COUNT", "LISTAGG", "MAX", "MEDIAN", "MIN",
+    "PERCENTILE_CONT", "PERCENTILE_DISC", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "SUM", "VARIANCE", "VAR_POP",
+    "VAR_SAMP",
+}  # fmt: skip
 _PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART", "EXTRACT", "CONVERT"}
 
 
@@ -54,6 +59,7 @@ def expanded(sql: str, columns: Columns) -> str:
     while at < len(tokens):
         if tokens[at].word == "SELECT" and (at == 0 or tokens[at - 1].word != "."):
             sql = _select(sql, tokens, at, columns)
+            sql = _with_groups(sql, _tokenize(sql), at)
             tokens = _tokenize(sql)  # the same up to here: only the list behind has changed
         at += 1
     return sql
@@ -70,9 +76,7 @@ def _with_hash_names(sql: str, tokens: list[Token]) -> str:
 
 
 def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
-    first = at + 1
-    while first < len(tokens) and tokens[first].word in ("DISTINCT", "ALL", "TOP"):
-        first += 2 if tokens[first].word == "TOP" else 1
+    first = _list_start(tokens, at)
     end = clause_end(tokens, first, _ENDS_LIST)
     items = [_item(tokens, start, stop) for start, stop in split_at(tokens, first, end, ",")]
     if any(
@@ -80,6 +84,39 @@ def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
     ):
         return _without_excluded(sql, tokens, items, end, columns)
     return _without_aliases(sql, tokens, items, end, columns)
+
+
+def _list_start(tokens: list[Token], at: int) -> int:
+    at += 1
+    while at < len(tokens) and tokens[at].word in ("DISTINCT", "ALL", "TOP"):
+        at += 2 if tokens[at].word == "TOP" else 1
+    return at
+
+
+def _with_groups(sql: str, tokens: list[Token], at: int) -> str:
+    """GROUP BY ALL: every item of the select list that aggregates nothing."""
+    group = clause_end(tokens, at + 1, {"GROUP", "UNION", "INTERSECT", "EXCEPT", "MINUS"})
+    if [t.word for t in tokens[group : group + 3]] != ["GROUP", "BY", "ALL"]:
+        return sql
+    first = _list_start(tokens, at)
+    numbers = []
+    for n, (start, stop) in enumerate(split_at(tokens, first, clause_end(tokens, first, _ENDS_LIST), ","), 1):
+        if tokens[stop - 1].word == "*":
+            raise NotImitated("GROUP BY ALL of SELECT *")
+        if not any(_aggregates(tokens, i) for i in range(start, stop)):
+            numbers.append(str(n))
+    by = f"group by {', '.join(numbers)}" if numbers else "group by ()"
+    return apply(sql, [Edit(tokens[group].start, tokens[group + 2].end, by)])
+
+
+def _aggregates(tokens: list[Token], at: int) -> bool:
+    """Is this the name in a call of an aggregate, without OVER?"""
+    if tokens[at].word not in _AGGREGATES or tokens[at + 1].word != "(" or tokens[at - 1].word == ".":
+        return False
+    end = closing(tokens, at + 1)
+    if [t.word for t in tokens[end + 1 : end + 3]] == ["WITHIN", "GROUP"]:
+        end = closing(tokens, end + 3)
+    return end + 1 >= len(tokens) or tokens[end + 1].word != "OVER"
 
 
 def _item(tokens: list[Token], first: int, end: int) -> _Item:

@@ -83,6 +83,10 @@ class _Rewriter:
             self.casts.pop()
         elif token.text == "::":
             return self._cast_type(at + 1)
+        elif token.text == "~" and self._word(at + 1) == "*" and self.tokens[at + 1].start == token.end:
+            raise Refused("the operator ~*", "use ~ with LOWER, or REGEXP_INSTR with the option i")
+        elif token.kind == STRING and token.text[0] in "bBxX":
+            raise Refused("a literal of bits")
         elif token.text == "-" and self._word(at + 1) == ">" and self.tokens[at + 1].start == token.end:
             raise Refused("the operator ->", "use JSON_EXTRACT_PATH_TEXT or SUPER navigation")
         return at + 1
@@ -143,8 +147,10 @@ class _Rewriter:
             raise Refused("VALUES as a table")
         if word in ("INTERSECT", "EXCEPT", "MINUS") and following == "ALL":
             raise Refused(f"{word} ALL")
-        if word == "TABLESAMPLE":
-            raise Refused("TABLESAMPLE")
+        if word in ("TABLESAMPLE", "SYMMETRIC"):
+            raise Refused(word)
+        if word == "COLLATE" and following not in ("(", ","):
+            raise Refused("COLLATE in an expression")
         if word == "CONNECT" and following == "BY":
             raise NotImitated("CONNECT BY")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .errors import NotImitated, RedshiftError
+from .errors import NotImitated, RedshiftError, Refused
 from .lexer import Token, closing, opening, string_value, tokenize
 
 _INTERNAL = "redshift_internal"
@@ -99,8 +99,10 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
 
 def part_name(token: Token) -> str:
     """PostgreSQL's name for the part of a date that EXTRACT or DATE_PART asks for."""
-    written = token.name or string_value(token)
-    return _PARTS.get(written.lower(), written.lower())
+    written = (token.name or string_value(token)).lower()
+    if written in ("isodow", "isoyear", "julian"):
+        raise Refused(f"the date part {written}")
+    return _PARTS.get(written, written)
 
 
 def extract(part: str, source: str) -> str:
@@ -184,6 +186,8 @@ def window_problem(tokens: list[Token], over: int) -> str:
     for unit in ("RANGE", "GROUPS"):
         if unit in inside and inside[inside.index(unit) - 1] not in (",", "BY", "."):
             return f"a window frame in {unit}"
+    if "EXCLUDE" in inside and inside[inside.index("EXCLUDE") - 1] in ("ROW", "PRECEDING", "FOLLOWING"):
+        return "EXCLUDE in a window frame"
     end = over - 3 if tokens[over - 1].word == "NULLS" else over - 1
     call = opening(tokens, end)
     if tokens[call - 1].word == "GROUP":  # f(…) WITHIN GROUP (…) OVER
