@@ -6,11 +6,15 @@ row. The conditions with the operator become those of the join; the rest stays i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from .errors import NotImitated, RedshiftError, Refused
 from .lexer import QUOTED, WORD, Edit, Token, apply, tokenize
 from .questions import AFTER_FROM, Columns, clause_end, names_of, split_at
+
+
+_WRITTEN = re.compile(r"\(\s*\+\s*\)")
 
 
 @dataclass
@@ -23,7 +27,7 @@ class _Table:
 
 
 def without_plus(sql: str, columns: Columns) -> str:
-    while (at := _operator(tokenize(sql))) >= 0:
+    while _WRITTEN.search(sql) and (at := _operator(tokenize(sql))) >= 0:
         sql = _replaced(sql, tokenize(sql), at, columns)
     return sql
 
