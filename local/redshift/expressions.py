@@ -344,7 +344,7 @@ class _Rewriter:
             arguments = nested._arguments(0, len(nested.tokens) - 1)
         else:
             arguments = self._counted(at, end, 1, 2)
-        value = f"({arguments[0]})::varchar"
+        value = f"{_INTERNAL}.filled(({arguments[0]})::varchar)"
         delimiter = arguments[1] if len(arguments) > 1 else "''"
         order = ""
         if self._word(end + 1) == "WITHIN":

@@ -68,6 +68,18 @@ def _to_timestamp(arguments: list[str]) -> str:
     return f"{_INTERNAL}.to_timestamp(({value})::varchar, {pattern}, {strict[0] if strict else 'false'})"
 
 
+def _of_double(name: str) -> Callable[[list[str]], str]:
+    """An aggregate that gives a double whatever it is of."""
+
+    def form(arguments: list[str]) -> str:
+        (value,) = counted(name, arguments, 1)
+        word, _, rest = value.partition(" ")
+        distinct, value = ("distinct ", rest) if word.lower() == "distinct" else ("", value)
+        return f"{name}({distinct}({value})::double precision)"
+
+    return form
+
+
 def _array(arguments: list[str]) -> str:
     return f"jsonb_build_array({', '.join(arguments)})::super"
 
@@ -88,6 +100,10 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "ARRAY": _array,
     "OBJECT": _object,
     "GROUPING_ID": _grouping,
+    **{
+        name: _of_double(name.lower())
+        for name in ("STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP")
+    },
     "TO_TIMESTAMP": _to_timestamp,
     # Every match is replaced; PostgreSQL's own stops after the first.
     "REGEXP_REPLACE": _with_defaults("regexp_replace", "regexp_other", "", "", "''", "1", "''"),

@@ -13,7 +13,6 @@ from .errors import NotImitated, RedshiftError, Refused
 from .lexer import QUOTED, WORD, Edit, Token, apply, tokenize
 from .questions import AFTER_FROM, Columns, clause_end, names_of, split_at
 
-
 _WRITTEN = re.compile(r"\(\s*\+\s*\)")
 
 

@@ -9,6 +9,10 @@ create or replace function redshift_internal.avg_decimal(numeric[]) returns nume
 create or replace aggregate redshift_internal.avg(numeric) (
     sfunc = redshift_internal.avg_step, stype = numeric[], finalfunc = redshift_internal.avg_decimal, initcond = '{0,0}');
 
+-- LISTAGG leaves empty strings out, not such as have blanks only.
+create or replace function redshift_internal.filled(varchar) returns varchar language sql immutable strict
+    as $$ select case when octet_length($1) > 0 then $1 end $$;
+
 -- LISTAGG … OVER: first the options, then rows of [sort key, value], sorted at the end.
 create or replace function redshift_internal.listagg_step(jsonb[], text, text, boolean, boolean, jsonb) returns jsonb[]
 language sql immutable as $$

@@ -26,15 +26,20 @@ declare
     total bigint := 0;
     digit integer;
     part text;
+    number text := lower(ltrim($1));
+    sign bigint := case when number like '-%' then -1 else 1 end;
 begin
-    foreach part in array regexp_split_to_array(lower(ltrim($1, '-')), '') loop
+    number := regexp_replace(number, '^[+-]', '');
+    number := case when $2 = 16 then regexp_replace(number, '^0x', '') else number end;
+    for place in 1 .. length(number) loop
+        part := substr(number, place, 1);
         digit := strpos('0123456789abcdefghijklmnopqrstuvwxyz', part) - 1;
-        if part = '' or digit < 0 or digit >= $2 then
+        if digit < 0 or digit >= $2 then
             raise exception 'The input is not valid to be converted to base %', $2 using errcode = '22023';
         end if;
-        total := total * $2 + digit;
+        total := total * $2 + digit * sign;
     end loop;
-    return case when left($1, 1) = '-' then -total else total end;
+    return total;
 end $$;
 
 -- VARBYTE

@@ -208,3 +208,21 @@ begin
             kind, 'select charindex($1, $2::varchar::text)');
     end loop;
 end $$;
+
+-- LIKE of a number or a date looks at its text.
+do $$
+declare
+    kind text;
+    op text[];
+begin
+    foreach kind in array array['smallint', 'integer', 'bigint', 'numeric', 'date', 'timestamp', 'timestamptz'] loop
+        foreach op slice 1 in array array[['~~', 'like'], ['!~~', 'not_like'], ['~~*', 'ilike'], ['!~~*', 'not_ilike']] loop
+            execute format('create or replace function redshift_internal.%I(%s, text) returns boolean language sql stable strict as %L',
+                           op[2], kind, format('select $1::varchar::text %s $2', op[1]));
+            if to_regoperator(format('pg_catalog.%s(%s, text)', op[1], kind)) is null then
+                execute format('create operator pg_catalog.%s (leftarg = %s, rightarg = text, function = redshift_internal.%I)',
+                               op[1], kind, op[2]);
+            end if;
+        end loop;
+    end loop;
+end $$;
