@@ -24,6 +24,12 @@ _BEFORE_OPERAND = {
     "AND", "OR", "NOT", "IS", "IN", "LIKE", "ILIKE", "BETWEEN", "THEN", "ELSE", "WHEN", "CASE", "TO", "SIMILAR",
     "DISTINCT", "FROM", "ESCAPE", "BY", "OVER", "ZONE", "INTERVAL", "DATE", "TIMESTAMP", "DOUBLE",
 }  # fmt: skip
+# Words that are syntax wherever they stand without quotes, though quoted ones may be an alias.
+_SYNTAX = {
+    "ALL", "AND", "ANY", "ASC", "BETWEEN", "BY", "CASE", "CURRENT", "DESC", "DISTINCT", "ELSE", "END", "EXISTS",
+    "FALSE", "FOLLOWING", "FROM", "IN", "IS", "LIKE", "NOT", "NULL", "OR", "ORDER", "OVER", "PARTITION", "PRECEDING", "ROW",
+    "ROWS", "THEN", "TRUE", "UNBOUNDED", "WHEN", "WITHIN",
+}  # fmt: skip
 _AGGREGATES = {
     "ANY_VALUE", "AVG", "BIT_AND", "BIT_OR", "BOOL_AND", "BOOL_OR", "COUNT", "LISTAGG", "MAX", "MEDIAN", "MIN",
     "PERCENTILE_CONT", "PERCENTILE_DISC", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "SUM", "VARIANCE", "VAR_POP",
@@ -191,8 +197,9 @@ def _names(tokens: list[Token], item: _Item) -> list[int]:
         elif token.kind in (WORD, QUOTED) and not (
             before.text in (".", "::")
             or before.kind in (STRING, NUMBER, PARAM)
-            or (before.word in ("AS", "TO") and at > item.first)
-            or (following is not None and (following.text in ("(", ".") or following.kind == STRING))
+            or token.word in _SYNTAX
+            or (before.word in ("AS", "AT", "NULLS", "TO") and at > item.first)
+            or (following is not None and (following.word in ("(", ".", "ZONE") or following.kind == STRING))
             or (before.text == "(" and tokens[at - 2].word in _PART_FIRST)
         ):
             found.append(at)
