@@ -173,6 +173,8 @@ def _attribute(sql: str, part: list[Token], at: int, column: _Column) -> int:
         return closing(part, end) + 1 if end < len(part) and part[end].text == "(" else end
     if word == "CHECK":
         raise Refused("a CHECK constraint")
+    if word == "COLLATE" and following in ("CASE_SENSITIVE", "CS"):
+        return at + 2  # as it is anyway
     if word == "COLLATE":
         raise NotImitated("COLLATE on a column")
     raise Refused(f"{part[at].text} on a column")

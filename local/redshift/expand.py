@@ -27,8 +27,8 @@ _BEFORE_OPERAND = {
 # Words that are syntax wherever they stand without quotes, though quoted ones may be an alias.
 _SYNTAX = {
     "ALL", "AND", "ANY", "ASC", "BETWEEN", "BY", "CASE", "CURRENT", "DESC", "DISTINCT", "ELSE", "END", "EXISTS",
-    "FALSE", "FOLLOWING", "FROM", "IN", "IS", "LIKE", "NOT", "NULL", "OR", "ORDER", "OVER", "PARTITION", "PRECEDING", "ROW",
-    "ROWS", "THEN", "TRUE", "UNBOUNDED", "WHEN", "WITHIN",
+    "FALSE", "FOLLOWING", "FROM", "IN", "IS", "LIKE", "NOT", "NULL", "OR", "ORDER", "OVER", "PARTITION", "PRECEDING",
+    "ROW", "ROWS", "THEN", "TRUE", "UNBOUNDED", "WHEN", "WITHIN",
 }  # fmt: skip
 _AGGREGATES = {
     "ANY_VALUE", "AVG", "BIT_AND", "BIT_OR", "BOOL_AND", "BOOL_OR", "COUNT", "LISTAGG", "MAX", "MEDIAN", "MIN",

@@ -52,12 +52,12 @@ def _concat(arguments: list[str]) -> str:
 
 
 def _with_defaults(name: str, function: str, *defaults: str) -> Callable[[list[str]], str]:
-    """A call of ours that takes every argument, with these for the ones left out."""
+    """A call of ours that takes every argument, a string first, with these for the ones left out."""
 
     def form(arguments: list[str]) -> str:
         least = sum(d == "" for d in defaults)
-        counted(name, arguments, *range(least, len(defaults) + 1))
-        return f"{_INTERNAL}.{function}({', '.join([*arguments, *defaults[len(arguments) :]])})"
+        value, *rest = counted(name, arguments, *range(least, len(defaults) + 1))
+        return f"{_INTERNAL}.{function}({', '.join([f'({value})::varchar', *rest, *defaults[len(arguments) :]])})"
 
     return form
 
