@@ -357,7 +357,7 @@ class _Rewriter:
         if self._word(end + 1) == "OVER":
             return self._call(at, end, listagg_over(value, delimiter, order.strip(), first == "DISTINCT"))
         prefix = "distinct " if first == "DISTINCT" else ""
-        return self._call(at, end, f"string_agg({prefix}{value}, {delimiter}{order})")
+        return self._call(at, end, f"{_INTERNAL}.listagg(string_agg({prefix}{value}, {delimiter}{order}))")
 
     def _distinct_order(self, order: str, plain: str, value: str) -> str:
         """PostgreSQL wants ORDER BY of a DISTINCT aggregate to be the very argument."""

@@ -13,6 +13,15 @@ create or replace aggregate redshift_internal.avg(numeric) (
 create or replace function redshift_internal.filled(varchar) returns varchar language sql immutable strict
     as $$ select case when octet_length($1) > 0 then $1 end $$;
 
+-- What was put together must fit into a VARCHAR.
+create or replace function redshift_internal.listagg(text) returns varchar language plpgsql immutable strict as $$
+begin
+    if octet_length($1) > 65535 then
+        raise exception 'Result size exceeds LISTAGG limit' using errcode = '22001';
+    end if;
+    return $1;
+end $$;
+
 -- LISTAGG … OVER: first the options, then rows of [sort key, value], sorted at the end.
 create or replace function redshift_internal.listagg_step(jsonb[], text, text, boolean, boolean, jsonb) returns jsonb[]
 language sql immutable as $$
@@ -25,13 +34,13 @@ declare
     is_distinct boolean := ($1[1] ->> 'distinct')::boolean;
     delimiter text := $1[1] ->> 'd';
 begin
-    return (select case when ($1[1] ->> 'desc')::boolean
+    return redshift_internal.listagg((select case when ($1[1] ->> 'desc')::boolean
                 then string_agg(value, delimiter order by key desc, n)
                 else string_agg(value, delimiter order by key, n) end
             from (select r -> 0 as key, r ->> 1 as value, n,
                          row_number() over (partition by r ->> 1 order by n) as nth
                   from unnest($1[2:]) with ordinality as u(r, n)) rows
-            where nth = 1 or not is_distinct)::varchar;
+            where nth = 1 or not is_distinct));
 end $$;
 create or replace aggregate redshift_internal.listagg(text, text, boolean, boolean, jsonb) (
     sfunc = redshift_internal.listagg_step, stype = jsonb[], finalfunc = redshift_internal.listagg_end);
