@@ -132,12 +132,22 @@ class Backend:
         self.wire.flush()
         return self._own_answer(tell)
 
-    def _own_answer(self, tell: bool) -> list[list[bytes | None]]:
+    def columns(self, sql: str) -> list[str]:
+        """The names of the columns of a query, which must not be one of several in a message."""
+        self.wire.send(wire.query(sql))
+        self.wire.flush()
+        names: list[list[bytes | None]] = []
+        self._own_answer(tell=False, heads=names)
+        return [(name or b"").decode() for head in names for name in head]
+
+    def _own_answer(self, tell: bool, heads: list[list[bytes | None]] | None = None) -> list[list[bytes | None]]:
         rows, failure = [], b""
         while True:
             kind, payload = self.wire.read(self.client)
             if kind == b"D":
                 rows.append(wire.row_values(payload))
+            elif kind == b"T" and heads is not None:
+                heads.append([name for name, _, _, _ in wire.row_columns(payload)])
             elif kind == b"E":
                 failure = payload
             elif kind == b"G" and not failure:

@@ -17,7 +17,7 @@ from .lexer import literal
 from .postgres import OWNER, Postgres, PostgresError
 
 _FILES = (
-    "types.sql", "comparison.sql", "functions.sql", "strings.sql", "aggregates.sql", "super.sql",
+    "types.sql", "comparison.sql", "functions.sql", "dates.sql", "strings.sql", "aggregates.sql", "super.sql",
     "super_operators.sql", "json.sql", "late_binding.sql", "catalog.sql", "loads.sql",
 )  # fmt: skip
 _SESSION = "set standard_conforming_strings = on; set client_min_messages = error; set search_path = pg_catalog;"

@@ -53,6 +53,7 @@ def create_table(sql: str, tokens: list[Token]) -> Statement:
     after = skip(tokens, at, "IF", "NOT", "EXISTS")
     if_absent, at = after > at, after
     name, at = read_name(tokens, at)
+    temporary = temporary or name.startswith('"#')
     body = ""
     if at < len(tokens) and tokens[at].text == "(":
         end = closing(tokens, at)
@@ -172,6 +173,8 @@ def _attribute(sql: str, part: list[Token], at: int, column: _Column) -> int:
         return closing(part, end) + 1 if end < len(part) and part[end].text == "(" else end
     if word == "CHECK":
         raise Refused("a CHECK constraint")
+    if word == "COLLATE" and following in ("CASE_SENSITIVE", "CS"):
+        return at + 2  # as it is anyway
     if word == "COLLATE":
         raise NotImitated("COLLATE on a column")
     raise Refused(f"{part[at].text} on a column")

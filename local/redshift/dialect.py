@@ -18,9 +18,11 @@ from .copy_statement import parse_copy
 from .databases import alter_database, create_database
 from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
+from .expand import expanded
 from .expressions import rewrite
 from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
 from .merge import merge
+from .questions import Columns, nobody
 from .refusals import refusal
 from .routines import (
     alter_materialized_view,
@@ -36,14 +38,21 @@ from .unload_statement import parse_unload
 Rule = Callable[[str, list[Token]], Statement]
 
 
-def translate(sql: str) -> list[Statement]:
-    """The statements of a query string. Raises RedshiftError for the first one that is refused."""
-    return _translate(sql) if len(sql) < 20_000 else [_statement(s) for s in split(sql)]
+def translate(sql: str, columns: Columns = nobody) -> list[Statement]:
+    """The statements of a query string. Raises RedshiftError for the first one that is refused. `columns` tells the
+    names of a query's columns."""
+    return [_translated(statement, columns) for statement in split(sql)]
+
+
+def _translated(sql: str, columns: Columns) -> Statement:
+    plain = expanded(sql, columns)
+    statement = _remembered(plain) if len(plain) < 20_000 else _statement(plain)
+    return statement if plain == sql else replace(statement, original=sql)
 
 
 @lru_cache(maxsize=512)
-def _translate(sql: str) -> list[Statement]:
-    return [_statement(s) for s in split(sql)]
+def _remembered(sql: str) -> Statement:
+    return _statement(sql)
 
 
 def _statement(sql: str) -> Statement:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from .derived import with_aliases
 from .errors import NotImitated, RedshiftError, Refused
-from .forms import SIMPLE, extract, listagg_over, percentile_over, window_problem
+from .forms import IGNORING, SIMPLE, extract, listagg_over, part_name, percentile_over, window_problem
 from .lexer import (
     NUMBER,
     PARAM,
@@ -29,14 +29,14 @@ from .lexer import (
 )
 from .paths import with_paths
 from .qualify import without_qualify
-from .refusals import POSTGRES_FUNCTIONS
+from .refusals import NOT_IMITATED_FUNCTIONS, is_postgres_function
 from .types import read_type
 
 # Catalog names that answer through views and functions of ours (sql/catalog.sql).
 _REDIRECTED = {"pg_attribute", "pg_class", "format_type"}
 _INTERNAL = "redshift_internal"
 
-_DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART"}
+_DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART", "DATE_TRUNC"}
 _QUERY_START = {"SELECT", "WITH", "(", "VALUES"}
 _SET_WORDS = {"UNION", "INTERSECT", "EXCEPT", "MINUS"}
 
@@ -78,13 +78,15 @@ class _Rewriter:
         elif token.kind == WORD:
             return self._word_at(at)
         elif token.text == "(":
-            if self._word(at + 1) == "+" and self._word(at + 2) == ")":
-                raise NotImitated("the join operator (+)")
             self.casts.append(self._word(at - 1) in ("CAST", "TRY_CAST"))
         elif token.text == ")" and self.casts:
             self.casts.pop()
         elif token.text == "::":
             return self._cast_type(at + 1)
+        elif token.text == "~" and self._word(at + 1) == "*" and self.tokens[at + 1].start == token.end:
+            raise Refused("the operator ~*", "use ~ with LOWER, or REGEXP_INSTR with the option i")
+        elif token.kind == STRING and token.text[0] in "bBxX":
+            raise Refused("a literal of bits")
         elif token.text == "-" and self._word(at + 1) == ">" and self.tokens[at + 1].start == token.end:
             raise Refused("the operator ->", "use JSON_EXTRACT_PATH_TEXT or SUPER navigation")
         return at + 1
@@ -97,10 +99,12 @@ class _Rewriter:
         if word.lower() in _REDIRECTED and following != ".":
             return self._redirect(at)
         if following == "(":
-            if word.lower() in POSTGRES_FUNCTIONS:
+            if is_postgres_function(word.lower()):
                 raise Refused(f"the function {word.lower()}")
+            if word.lower().startswith(NOT_IMITATED_FUNCTIONS):
+                raise NotImitated(f"the function {word.lower()}")
             if word in _DATE_PART_FIRST:
-                self._quote_date_part(at, word)
+                self._date_part(at, word)
             elif word in _FORMS:
                 end = closing(self.tokens, at + 1)
                 return _FORMS[word](self, at, end)
@@ -143,10 +147,10 @@ class _Rewriter:
             raise Refused("VALUES as a table")
         if word in ("INTERSECT", "EXCEPT", "MINUS") and following == "ALL":
             raise Refused(f"{word} ALL")
-        if word == "TABLESAMPLE":
-            raise Refused("TABLESAMPLE")
-        if word in ("PIVOT", "UNPIVOT") and following == "(":
-            raise NotImitated(word)
+        if word in ("TABLESAMPLE", "SYMMETRIC"):
+            raise Refused(word)
+        if word == "COLLATE" and following not in ("(", ","):
+            raise Refused("COLLATE in an expression")
         if word == "CONNECT" and following == "BY":
             raise NotImitated("CONNECT BY")
 
@@ -160,6 +164,9 @@ class _Rewriter:
 
     def _replace(self, first: int, last: int, text: str) -> None:
         self.edits.append(Edit(self.tokens[first].start, self.tokens[last].end, text))
+
+    def _insert(self, before: int, text: str) -> None:
+        self.edits.append(Edit(self.tokens[before].start, self.tokens[before].start, text))
 
     def _arguments(self, opening: int, end: int) -> list[str]:
         """The rewritten text of each argument between two parentheses."""
@@ -195,11 +202,17 @@ class _Rewriter:
 
     # Forms
 
-    def _quote_date_part(self, at: int, word: str) -> None:
+    def _date_part(self, at: int, word: str) -> None:
+        """The first argument names a part, and need not be quoted, but in DATE_TRUNC; the last one is a moment."""
         part = self.tokens[at + 2] if at + 2 < len(self.tokens) else None
-        if part is not None and part.kind in (WORD, QUOTED) and self._word(at + 3) == ",":
-            self._replace(at + 2, at + 2, f"'{part.name}'")
-        if word in ("DATEADD", "DATE_ADD"):
+        if part is not None and self._word(at + 3) == "," and (part.kind == STRING or word != "DATE_TRUNC"):
+            if word in ("DATE_PART", "PGDATE_PART") and part_name(part) == "decade":
+                self._replace(at, at + 3, f"{_INTERNAL}.decade(")
+            elif part.kind in (WORD, QUOTED, STRING):
+                name = part_name(part) if word in ("DATE_PART", "PGDATE_PART") else part.name or string_value(part)
+                if name.isalpha() and part.text != f"'{name}'":
+                    self._replace(at + 2, at + 2, f"'{name}'")
+        if word not in ("DATEDIFF", "DATE_DIFF"):
             # A bare string is a timestamp here; PostgreSQL would take the type it prefers, the one with a zone.
             last = closing(self.tokens, at + 1) - 1
             if self._kind(last) == STRING and self._word(last - 1) == ",":
@@ -263,6 +276,8 @@ class _Rewriter:
         (value,) = self._counted(at, end, 1)
         if self._word(end + 1) != "OVER" or self._word(end + 2) != "(":
             raise RedshiftError("RATIO_TO_REPORT needs OVER (…)", "42601")
+        if problem := window_problem(self.tokens, end + 1):
+            raise Refused(problem)
         last = closing(self.tokens, end + 2)
         window = _rewrite(self.sql[self.tokens[end + 2].start : self.tokens[last].end])
         value = f"({value})::double precision"
@@ -282,13 +297,18 @@ class _Rewriter:
         return self._call(at, last, percentile_over(self._word(at).lower(), fraction, order))
 
     def _nulls(self, at: int, word: str) -> int:
-        """FIRST_VALUE and LAST_VALUE that skip NULLs are strict aggregates of ours; for the rest there is nothing."""
+        """Window functions that skip NULLs are aggregates of ours; LAG and LEAD look at one side of the row."""
         call = opening(self.tokens, at - 1 if self._word(at - 1) == ")" else at) - 1
-        name = self._word(call)
+        name, end = self._word(call), closing(self.tokens, call + 1)
         if word == "IGNORE":
-            if name not in ("FIRST_VALUE", "LAST_VALUE"):
+            if name not in IGNORING:
                 raise NotImitated(f"{name or 'an expression'} … IGNORE NULLS")
             self._replace(call, call, f"{_INTERNAL}.{name.lower()}")
+            over = end + 1 if at < end else at + 2
+            if IGNORING[name] and self._word(over) == "OVER":
+                if len(self._arguments(call + 1, at if at < end else end)) == 1:
+                    self._insert(at if at < end else end, ", 1")
+                self._insert(closing(self.tokens, over + 1), f" rows between {IGNORING[name]}")
         self._replace(at, at + 1, "")
         return at + 2
 
@@ -308,7 +328,9 @@ class _Rewriter:
         if self._word(at + 3) != "FROM":
             raise RedshiftError("EXTRACT needs a date part FROM an expression", "42601")
         source = _rewrite(self.sql[self.tokens[at + 3].end : self.tokens[end].start])
-        return self._call(at, end, extract(part.name or string_value(part), source))
+        if self._kind(at + 4) == STRING and at + 5 == end:
+            source += "::timestamp"
+        return self._call(at, end, extract(part_name(part), source))
 
     def _listagg(self, at: int, end: int) -> int:
         first = self._word(at + 2)
@@ -320,7 +342,7 @@ class _Rewriter:
             arguments = nested._arguments(0, len(nested.tokens) - 1)
         else:
             arguments = self._counted(at, end, 1, 2)
-        value = f"({arguments[0]})::varchar"
+        value = f"{_INTERNAL}.filled(({arguments[0]})::varchar)"
         delimiter = arguments[1] if len(arguments) > 1 else "''"
         order = ""
         if self._word(end + 1) == "WITHIN":
@@ -333,7 +355,7 @@ class _Rewriter:
         if self._word(end + 1) == "OVER":
             return self._call(at, end, listagg_over(value, delimiter, order.strip(), first == "DISTINCT"))
         prefix = "distinct " if first == "DISTINCT" else ""
-        return self._call(at, end, f"string_agg({prefix}{value}, {delimiter}{order})")
+        return self._call(at, end, f"{_INTERNAL}.listagg(string_agg({prefix}{value}, {delimiter}{order}))")
 
     def _distinct_order(self, order: str, plain: str, value: str) -> str:
         """PostgreSQL wants ORDER BY of a DISTINCT aggregate to be the very argument."""

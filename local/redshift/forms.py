@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .errors import NotImitated, RedshiftError
-from .lexer import Token, closing, opening, tokenize
+from .errors import NotImitated, RedshiftError, Refused
+from .lexer import Token, closing, opening, string_value, tokenize
 
 _INTERNAL = "redshift_internal"
-_EXTRACT_PARTS = {
+_PARTS = {
     "weekday": "dow", "dayofweek": "dow", "dow": "dow", "dw": "dow", "yearday": "doy", "dayofyear": "doy", "dy": "doy",
     "ms": "milliseconds", "msec": "milliseconds", "millisecond": "milliseconds", "us": "microseconds",
     "usec": "microseconds", "yr": "year", "mon": "month", "qtr": "quarter", "w": "week", "d": "day", "h": "hour",
-    "hr": "hour", "m": "minute", "min": "minute", "s": "second", "sec": "second",
+    "hr": "hour", "m": "minute", "min": "minute", "s": "second", "sec": "second", "decades": "decade", "dec": "decade",
+    "decs": "decade",
 }  # fmt: skip
 
 
@@ -51,14 +52,20 @@ def _concat(arguments: list[str]) -> str:
 
 
 def _with_defaults(name: str, function: str, *defaults: str) -> Callable[[list[str]], str]:
-    """A call of ours that takes every argument, with these for the ones left out."""
+    """A call of ours that takes every argument, a string first, with these for the ones left out."""
 
     def form(arguments: list[str]) -> str:
         least = sum(d == "" for d in defaults)
-        counted(name, arguments, *range(least, len(defaults) + 1))
-        return f"{_INTERNAL}.{function}({', '.join([*arguments, *defaults[len(arguments) :]])})"
+        value, *rest = counted(name, arguments, *range(least, len(defaults) + 1))
+        return f"{_INTERNAL}.{function}({', '.join([f'({value})::varchar', *rest, *defaults[len(arguments) :]])})"
 
     return form
+
+
+def _to_timestamp(arguments: list[str]) -> str:
+    """Of a number alone it is PostgreSQL's."""
+    value, pattern, *strict = counted("to_timestamp", arguments, 2, 3)
+    return f"{_INTERNAL}.to_timestamp(({value})::varchar, {pattern}, {strict[0] if strict else 'false'})"
 
 
 def _array(arguments: list[str]) -> str:
@@ -88,6 +95,10 @@ def _object_transform(arguments: list[str]) -> str:
     raise NotImitated("OBJECT_TRANSFORM")
 
 
+def _grouping(arguments: list[str]) -> str:
+    return f"grouping({', '.join(arguments)})"
+
+
 SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "NVL": _nvl,
     "NVL2": _nvl2,
@@ -99,6 +110,8 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
     "ARRAY_CONTAINS": _search("array_contains"),
     "ARRAY_POSITION": _search("array_position"),
     "ARRAY_POSITIONS": _search("array_positions"),
+    "GROUPING_ID": _grouping,
+    "TO_TIMESTAMP": _to_timestamp,
     # Every match is replaced; PostgreSQL's own stops after the first.
     "REGEXP_REPLACE": _with_defaults("regexp_replace", "regexp_other", "", "", "''", "1", "''"),
     "REGEXP_SUBSTR": _with_defaults("regexp_substr", "regexp_text", "", "", "1", "1", "''"),
@@ -107,9 +120,18 @@ SIMPLE: dict[str, Callable[[list[str]], str]] = {
 }
 
 
+def part_name(token: Token) -> str:
+    """PostgreSQL's name for the part of a date that EXTRACT or DATE_PART asks for."""
+    written = (token.name or string_value(token)).lower()
+    if written in ("isodow", "isoyear", "julian"):
+        raise Refused(f"the date part {written}")
+    return _PARTS.get(written, written)
+
+
 def extract(part: str, source: str) -> str:
     """EXTRACT gives an integer; milliseconds and microseconds are those of the second."""
-    part = _EXTRACT_PARTS.get(part.lower(), part.lower())
+    if part == "decade":
+        return f"{_INTERNAL}.decade({source})"
     value = f"trunc(extract({part} from {source}))"
     if part.rstrip("s") in ("millisecond", "microsecond"):
         value = f"mod({value}, {1000 if part.startswith('milli') else 1_000_000})"
@@ -162,6 +184,16 @@ def percentile_over(function: str, fraction: str, order: str) -> str:
     return f"{_INTERNAL}.{function}({keys[0]}, ({fraction})::double precision)"
 
 
+# Window functions that may skip NULLs, and the frame that an aggregate in their place needs, if they have none.
+IGNORING = {
+    "FIRST_VALUE": "", "LAST_VALUE": "", "NTH_VALUE": "",
+    "LAG": "unbounded preceding and 1 preceding", "LEAD": "1 following and unbounded following",
+}  # fmt: skip
+
+# Those that take no frame, and those that take no order either.
+_UNFRAMED = {"CUME_DIST", "DENSE_RANK", "LAG", "LEAD", "NTILE", "PERCENT_RANK", "RANK", "ROW_NUMBER"}
+_UNORDERED = {"LISTAGG", "MEDIAN", "PERCENTILE_CONT", "PERCENTILE_DISC", "RATIO_TO_REPORT"}
+
 # Window functions that need a frame when they have an order.
 _FRAMED = {
     "AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "MAX", "MIN", "NTH_VALUE", "STDDEV", "STDDEV_POP", "STDDEV_SAMP",
@@ -177,8 +209,28 @@ def window_problem(tokens: list[Token], over: int) -> str:
     for unit in ("RANGE", "GROUPS"):
         if unit in inside and inside[inside.index(unit) - 1] not in (",", "BY", "."):
             return f"a window frame in {unit}"
+    if "EXCLUDE" in inside and inside[inside.index("EXCLUDE") - 1] in ("ROW", "PRECEDING", "FOLLOWING"):
+        return "EXCLUDE in a window frame"
     end = over - 3 if tokens[over - 1].word == "NULLS" else over - 1
-    name = tokens[opening(tokens, end) - 1].word
+    call = opening(tokens, end)
+    if tokens[call - 1].word == "GROUP":  # f(…) WITHIN GROUP (…) OVER
+        call = opening(tokens, call - 3)
+    name = tokens[call - 1].word
+    if name in _UNORDERED and "ORDER" in inside:
+        return f"{name} with an ORDER BY clause in OVER"
+    if name in _UNFRAMED and "ROWS" in inside and inside[inside.index("ROWS") - 1] not in (",", "BY", "."):
+        return f"{name} with a frame clause"
+    if name in ("LAG", "LEAD") and _commas(tokens, call) > 1:
+        return f"a default value in {name}"
     if name in _FRAMED and "ORDER" in inside and "ROWS" not in inside:
         return "an aggregate window function with an ORDER BY clause and without a frame clause"
     return ""
+
+
+def _commas(tokens: list[Token], at: int) -> int:
+    """Those that separate the arguments between this parenthesis and the one that closes it."""
+    depth, found = 0, 0
+    for token in tokens[at : closing(tokens, at)]:
+        depth += (token.word in ("(", "[")) - (token.word in (")", "]"))
+        found += token.word == "," and depth == 1
+    return found

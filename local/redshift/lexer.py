@@ -31,6 +31,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_HASH_NAME = re.compile(r"#[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*")
+# A word after which # begins the name of a temporary table; after any other operand it is the bitwise operator.
+_BEFORE_A_NAME = {
+    "ALL", "ANALYZE", "AND", "BETWEEN", "BY", "CASE", "COPY", "DELETE", "DISTINCT", "ELSE", "EXISTS", "FROM", "HAVING",
+    "IN", "INTO", "JOIN", "LIKE", "LOCK", "NOT", "ON", "OR", "SELECT", "SET", "TABLE", "THEN", "TO", "TRUNCATE",
+    "UPDATE", "USING", "VACUUM", "WHEN", "WHERE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,9 @@ class Token:
     @property
     def name(self) -> str:
         """The identifier as Redshift stores it: lower case, quoted or not."""
-        if self.kind == QUOTED:
+        if self.kind == QUOTED and self.text[0] == '"':
             return self.text[1:-1].replace('""', '"').lower()
-        return self.text.lower() if self.kind == WORD else ""
+        return self.text.lower() if self.kind in (WORD, QUOTED) else ""
 
 
 @lru_cache(maxsize=4)  # a statement is looked at several times on its way, and may hold a megabyte of values
@@ -71,10 +78,21 @@ def tokenize(sql: str) -> list[Token]:
                 raise RedshiftError("syntax error: unterminated dollar-quoted string", "42601")
             stop = close + len(match.group())
             tokens.append(Token(STRING, sql[at:stop], at, stop))
+        elif match.group() == "#" and not _is_operand(tokens) and (name := _HASH_NAME.match(sql, at)):
+            stop = name.end()
+            tokens.append(Token(QUOTED, name.group(), at, stop))
         elif kind != "space":
             tokens.append(Token(kind, match.group(), at, stop))
         at = stop
     return tokens
+
+
+def _is_operand(tokens: list[Token]) -> bool:
+    """Is the last token one that an operator may follow?"""
+    if not tokens:
+        return False
+    last = tokens[-1]
+    return last.text in (")", "]") if last.kind == OP else last.word not in _BEFORE_A_NAME
 
 
 def _comment_end(sql: str, start: int) -> int:

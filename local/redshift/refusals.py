@@ -19,24 +19,39 @@ _POSTGRES_OBJECTS = {
     "SUBSCRIPTION", "SYSTEM", "TABLESPACE", "TEXT", "TRANSFORM", "TRIGGER", "TYPE", "UNIQUE", "UNLOGGED", "VIEW",
 }  # fmt: skip
 
-# Functions that PostgreSQL has and Redshift has not.
-POSTGRES_FUNCTIONS = {
-    "age", "array_agg", "array_append", "array_cat", "array_length", "array_prepend",
-    "array_remove", "array_to_json", "array_to_string", "array_upper", "bit_xor", "cardinality", "clock_timestamp",
-    "concat_ws", "convert_from", "convert_to", "corr", "covar_pop", "covar_samp", "currval", "date_bin", "encode",
-    "every", "format", "gcd", "gen_random_uuid", "generate_series", "generate_subscripts", "isempty", "json_agg",
-    "json_array_elements", "json_build_array", "json_build_object", "json_each", "json_object_agg",
-    "json_strip_nulls", "jsonb_agg", "jsonb_array_elements", "jsonb_build_object", "jsonb_each", "jsonb_object_agg",
-    "jsonb_path_query", "jsonb_pretty", "jsonb_set", "jsonb_strip_nulls", "jsonb_typeof", "justify_days",
-    "justify_hours", "justify_interval", "lastval", "lcm", "lower_inc", "make_date", "make_interval", "make_time",
-    "make_timestamp", "make_timestamptz", "min_scale", "mode", "nextval", "num_nonnulls", "num_nulls", "overlay",
-    "parse_ident", "pg_size_pretty", "pg_sleep", "quote_nullable", "random_normal", "range_merge", "regexp_like",
-    "regexp_match", "regexp_matches", "regexp_split_to_array", "regexp_split_to_table", "regr_intercept",
-    "regr_slope", "row_to_json", "setval", "sha224", "sha256", "sha384", "sha512", "starts_with",
-    "statement_timestamp", "string_agg", "string_to_array", "string_to_table", "to_json", "to_jsonb", "to_tsquery",
-    "to_tsvector", "transaction_timestamp", "trim_scale", "ts_rank", "txid_current", "unistr", "unnest", "xmlagg",
-    "xmlconcat", "xmlelement", "xmlforest",
+# Functions that PostgreSQL has and Redshift has not; and beginnings of names of such functions.
+_POSTGRES_FUNCTIONS = {
+    "acosd", "acosh", "age", "array_agg", "array_append", "array_cat", "array_dims", "array_fill", "array_length",
+    "array_lower", "array_ndims", "array_prepend", "array_remove",
+    "array_replace", "array_to_json", "array_to_string", "array_upper", "asind", "asinh", "atan2d", "atand", "atanh",
+    "bit_count", "bit_length", "bit_xor", "cardinality", "clock_timestamp", "concat_ws", "convert_from", "convert_to",
+    "corr", "cosd", "cosh", "cotd", "covar_pop", "covar_samp", "currval", "date_bin", "div", "encode", "every",
+    "factorial", "format", "gcd", "gen_random_uuid", "generate_series", "generate_subscripts", "isempty", "json_agg",
+    "json_array_elements", "json_array_elements_text", "json_build_array", "json_build_object", "json_each",
+    "json_each_text", "json_extract_path", "json_object", "json_object_agg", "json_object_keys",
+    "json_populate_record", "json_strip_nulls", "json_to_record", "json_to_recordset", "justify_days",
+    "justify_hours", "justify_interval", "lastval", "lcm", "lower_inc", "lower_inf", "make_date", "make_interval",
+    "make_time", "make_timestamp", "make_timestamptz", "min_scale", "mode", "nextval", "num_nonnulls", "num_nulls",
+    "numrange", "overlay", "parse_ident", "pg_size_pretty", "quote_nullable", "random_normal", "range_agg",
+    "range_merge", "regexp_like", "regexp_match", "regexp_matches", "regexp_split_to_array", "regexp_split_to_table",
+    "row_to_json", "scale", "set_byte", "setseed", "setval", "sha224", "sha256", "sha384", "sha512", "sind", "sinh",
+    "starts_with", "statement_timestamp", "string_agg", "string_to_array", "string_to_table", "tand", "tanh",
+    "to_json", "to_tsquery", "to_tsvector", "transaction_timestamp", "trim_array", "trim_scale", "ts_rank", "tsrange",
+    "tstzrange", "txid_current", "unistr", "unnest", "width_bucket",
 }  # fmt: skip
+_POSTGRES_PREFIXES = ("jsonb_", "regr_", "pg_advisory_", "pg_sleep", "to_jsonb", "xml", "xpath")
+
+# Functions that Redshift has and the local one has not. A name that begins so is one of them.
+NOT_IMITATED_FUNCTIONS = (
+    "ai_", "checksum", "collate", "explain_model", "farmfingerprint64", "h3_", "hll",
+    "lambda_", "murmur3_32_hash", "pg_get_iam_role_by_user", "pg_get_grantee_by_iam_role", "pg_get_session_roles",
+    "st_", "text_to_int_alt", "text_to_numeric_alt",
+)  # fmt: skip
+
+
+def is_postgres_function(name: str) -> bool:
+    return name in _POSTGRES_FUNCTIONS or name.startswith(_POSTGRES_PREFIXES)
+
 
 # Redshift would run these.
 _NOT_IMITATED = {

@@ -124,7 +124,7 @@ class Session:
 
     def _simple(self, payload: bytes) -> None:
         self._skipping = False
-        statements = translate(payload.rstrip(b"\0").decode())
+        statements = translate(payload.rstrip(b"\0").decode(), self._columns)
         if not statements:
             self.client.send(wire.EMPTY_QUERY)
         for statement in statements:
@@ -134,6 +134,11 @@ class Session:
                     break
         self._end_own_transaction()
         self.client.send(wire.ready(self.backend.status))
+
+    def _columns(self, query: str) -> list[str]:
+        """The names of a query's columns, found by running it for no rows."""
+        (statement,) = translate(query, self._columns)
+        return self.backend.columns(f"{statement.sql} limit 0")
 
     def _run(self, statement: Statement, alone: bool) -> bool:
         if not self._before(statement, alone):
@@ -200,7 +205,7 @@ class Session:
 
     def _parse(self, payload: bytes) -> None:
         (name, sql), types = wire.strings(payload, 2)
-        statements = translate(sql)
+        statements = translate(sql, self._columns)
         if len(statements) > 1:
             raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")
         statement = statements[0] if statements else None

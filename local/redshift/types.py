@@ -49,7 +49,7 @@ _NOT_IMITATED = {"GEOMETRY", "GEOGRAPHY", "HLLSKETCH"}
 _PLAIN = {
     "SMALLINT": "", "INT2": "", "INTEGER": "", "INT": "", "INT4": "", "BIGINT": "", "INT8": "", "REAL": "",
     "FLOAT4": "", "FLOAT8": "", "FLOAT": "", "BOOLEAN": "", "BOOL": "", "DATE": "", "SUPER": "", "NAME": "",
-    "OID": "", "REGCLASS": "", "REGTYPE": "", "INTERVAL": "", "TIMESTAMPTZ": "", "TIMETZ": "",
+    "OID": "", "REGCLASS": "", "REGTYPE": "", "TIMESTAMPTZ": "", "TIMETZ": "",
     "DATETIME": "timestamp",
 }  # fmt: skip
 
@@ -79,6 +79,8 @@ def read_type(tokens: list[Token], at: int, column: bool) -> Type | None:
         found = _varbyte(tokens, at + (2 if word == "BINARY" else 1), column)
     elif word in ("CHARACTER", "CHAR", "NCHAR", "BPCHAR", "VARCHAR", "NVARCHAR", "TEXT"):
         found = _string(tokens, at, word, column)
+    elif word == "INTERVAL":
+        found = _interval(tokens, at, column)
     elif word in _PLAIN:
         found = Type(_PLAIN[word] or word.lower(), at + 1)
         if word == "FLOAT" and following[:1] == ["("]:
@@ -149,6 +151,18 @@ def _decimal(tokens: list[Token], at: int) -> Type:
     if scale > precision:
         raise RedshiftError(f"DECIMAL scale {scale} must be between 0 and precision {precision}", "22023")
     return Type(f"decimal({precision},{scale})", end)
+
+
+def _interval(tokens: list[Token], at: int, column: bool) -> Type:
+    """A column of it needs a qualifier, a cast does not."""
+    end = at + 1
+    while end < len(tokens) and tokens[end].word in ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "TO"):
+        end += 1
+    if end == at + 1 and column:
+        raise Refused("type interval without a qualifier", "say YEAR TO MONTH or DAY TO SECOND")
+    words = " ".join(t.word.lower() for t in tokens[at:end])
+    precision, end = _arguments(tokens, end) if words.endswith("second") else ([], end)
+    return Type(f"{words}({precision[0]})" if precision else words, end)
 
 
 def _timestamp(word: str, following: list[str], at: int) -> Type:

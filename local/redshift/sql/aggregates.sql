@@ -9,6 +9,19 @@ create or replace function redshift_internal.avg_decimal(numeric[]) returns nume
 create or replace aggregate redshift_internal.avg(numeric) (
     sfunc = redshift_internal.avg_step, stype = numeric[], finalfunc = redshift_internal.avg_decimal, initcond = '{0,0}');
 
+-- LISTAGG leaves empty strings out, not such as have blanks only.
+create or replace function redshift_internal.filled(varchar) returns varchar language sql immutable strict
+    as $$ select case when octet_length($1) > 0 then $1 end $$;
+
+-- What was put together must fit into a VARCHAR.
+create or replace function redshift_internal.listagg(text) returns varchar language plpgsql immutable strict as $$
+begin
+    if octet_length($1) > 65535 then
+        raise exception 'Result size exceeds LISTAGG limit' using errcode = '22001';
+    end if;
+    return $1;
+end $$;
+
 -- LISTAGG … OVER: first the options, then rows of [sort key, value], sorted at the end.
 create or replace function redshift_internal.listagg_step(jsonb[], text, text, boolean, boolean, jsonb) returns jsonb[]
 language sql immutable as $$
@@ -26,13 +39,13 @@ begin
         raise exception 'the local Redshift does not imitate LISTAGG … OVER ordered by SUPER (docs/reference/local-redshift.md)'
             using errcode = '0A000';
     end if;
-    return (select case when ($1[1] ->> 'desc')::boolean
+    return redshift_internal.listagg((select case when ($1[1] ->> 'desc')::boolean
                 then string_agg(value, delimiter order by key desc, n)
                 else string_agg(value, delimiter order by key, n) end
             from (select r -> 0 as key, r ->> 1 as value, n,
                          row_number() over (partition by r ->> 1 order by n) as nth
                   from unnest($1[2:]) with ordinality as u(r, n)) rows
-            where nth = 1 or not is_distinct)::varchar;
+            where nth = 1 or not is_distinct));
 end $$;
 create or replace aggregate redshift_internal.listagg(text, text, boolean, boolean, jsonb) (
     sfunc = redshift_internal.listagg_step, stype = jsonb[], finalfunc = redshift_internal.listagg_end);
@@ -83,3 +96,28 @@ begin
 end $$;
 create or replace aggregate pg_catalog.sum(bigint) (
     sfunc = int8pl, stype = bigint, combinefunc = int8pl, msfunc = int8pl, minvfunc = int8mi, mstype = bigint, parallel = safe);
+
+-- LAG, LEAD and NTH_VALUE with IGNORE NULLS. The state has as many places as the offset says, NULL at first, and values
+-- move in from the end. LAG wants the oldest of the last so many; the other two the last of the first so many.
+create or replace function redshift_internal.move_in(places anyarray, value anyelement, how_many integer) returns anyarray
+language plpgsql immutable as $$
+begin
+    if how_many is null or how_many < 1 then
+        raise exception 'the local Redshift does not imitate IGNORE NULLS with an offset below 1' using errcode = '0A000';
+    end if;
+    places := coalesce(places, array_fill(nullif(value, value), array[how_many]));
+    return case when value is null then places else places[2:] || value end;
+end $$;
+create or replace function redshift_internal.move_in_first(places anyarray, value anyelement, how_many integer) returns anyarray
+language sql immutable as $$
+    select case when $1[1] is null then redshift_internal.move_in($1, $2, $3) else $1 end
+$$;
+create or replace function redshift_internal.oldest(anyarray) returns anyelement language sql immutable as 'select $1[1]';
+create or replace function redshift_internal.newest_of_all(anyarray) returns anyelement language sql immutable
+    as 'select case when $1[1] is not null then $1[array_upper($1, 1)] end';
+create or replace aggregate redshift_internal.lag(anyelement, integer) (
+    sfunc = redshift_internal.move_in, stype = anyarray, finalfunc = redshift_internal.oldest);
+create or replace aggregate redshift_internal.lead(anyelement, integer) (
+    sfunc = redshift_internal.move_in_first, stype = anyarray, finalfunc = redshift_internal.newest_of_all);
+create or replace aggregate redshift_internal.nth_value(anyelement, integer) (
+    sfunc = redshift_internal.move_in_first, stype = anyarray, finalfunc = redshift_internal.newest_of_all);

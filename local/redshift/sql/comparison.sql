@@ -22,10 +22,10 @@ and p.amproc <> new.code::regproc;
 create or replace function redshift_internal.first_bytes(value text, octets integer) returns text
 language plpgsql immutable strict as $$
 declare
-    found text := left(value, octets);
+    found text := substr(value, 1, octets);
 begin
     while octet_length(found) > octets loop
-        found := left(found, -greatest(1, (octet_length(found) - octets) / 4));
+        found := substr(found, 1, length(found) - greatest(1, (octet_length(found) - octets) / 4));
     end loop;
     return found;
 end $$;

@@ -196,6 +196,7 @@ create or replace function pg_catalog.json_array_length(text) returns integer la
 create or replace function pg_catalog.json_array_length(text, boolean) returns integer language sql immutable strict
     as $$ select case when not $2 or redshift_internal.is_json($1) then json_array_length($1) end $$;
 create or replace function pg_catalog.json_extract_array_element_text(text, integer) returns varchar language sql immutable strict
-    as $$ select redshift_internal.json_text(redshift_internal.json_of($1) -> $2) $$;
+    as $$ select case when $2 < 0 then ''
+                      else coalesce(redshift_internal.json_text(redshift_internal.json_of($1) -> $2), '') end::varchar $$;
 create or replace function pg_catalog.json_extract_array_element_text(text, integer, boolean) returns varchar language sql immutable strict
     as $$ select case when not $3 or redshift_internal.is_json($1) then json_extract_array_element_text($1, $2) end $$;

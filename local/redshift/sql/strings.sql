@@ -120,3 +120,109 @@ end $$;
 
 create or replace function pg_catalog.getbit(bytea, integer) returns integer language sql immutable strict
     as $$ select get_bit($1, $2 % 8 + 8 * (octet_length($1) - 1 - $2 / 8)) $$;
+
+-- Same name, other meaning. PostgreSQL reaches its own functions by number, past what is defined here, unless the planner
+-- puts a definition in their place. It does so with SQL functions that are not IMMUTABLE and use each argument once.
+create or replace function redshift_internal.plain_split_part(text, text, integer) returns text
+    language internal immutable strict as 'split_part';
+create or replace function redshift_internal.split_part(text, text, integer) returns text language plpgsql immutable strict as $$
+begin
+    if $3 < 1 then
+        raise exception 'field position must be greater than zero' using errcode = '22023';
+    end if;
+    return redshift_internal.plain_split_part($1, $2, $3);
+end $$;
+create or replace function pg_catalog.split_part(text, text, integer) returns text language sql stable
+    as $$ select redshift_internal.split_part($1, $2, $3) $$;
+
+create or replace function redshift_internal.plain_chr(integer) returns text language internal immutable strict as 'chr';
+create or replace function redshift_internal.chr(integer) returns text language plpgsql immutable strict as $$
+begin
+    return case when $1 <= 127 then redshift_internal.plain_chr($1) end;
+end $$;
+create or replace function pg_catalog.chr(integer) returns text language sql stable
+    as $$ select redshift_internal.chr($1) $$;
+
+create or replace function redshift_internal.plain_left(text, integer) returns text language internal immutable strict as 'text_left';
+create or replace function redshift_internal.plain_right(text, integer) returns text language internal immutable strict as 'text_right';
+create or replace function redshift_internal.side(text, integer, boolean) returns text language plpgsql immutable strict as $$
+begin
+    if $2 < 0 then
+        raise exception 'negative substring length not allowed' using errcode = '22011';
+    end if;
+    return case when $3 then redshift_internal.plain_left($1, $2) else redshift_internal.plain_right($1, $2) end;
+end $$;
+create or replace function pg_catalog.left(text, integer) returns text language sql stable
+    as $$ select redshift_internal.side($1, $2, true) $$;
+create or replace function pg_catalog.right(text, integer) returns text language sql stable
+    as $$ select redshift_internal.side($1, $2, false) $$;
+
+create or replace function redshift_internal.no_pattern(text, text) returns text language plpgsql immutable strict as $$
+begin
+    raise exception 'SUBSTRING with a pattern is not supported by Redshift: use REGEXP_SUBSTR' using errcode = '0A000';
+end $$;
+create or replace function pg_catalog.substring(text, text) returns text language sql stable
+    as $$ select redshift_internal.no_pattern($1, $2) $$;
+
+create or replace function pg_catalog.octetindex(text, text) returns integer language sql immutable strict
+    as $$ select case when strpos($2, $1) = 0 then 0 else octet_length(substr($2, 1, strpos($2, $1) - 1)) + 1 end $$;
+create or replace function pg_catalog.crc32(text) returns varchar language plpgsql immutable strict as $$
+declare  -- CRC-32C
+    message bytea := convert_to($1, 'UTF8');
+    crc bigint := 4294967295;
+begin
+    for i in 0 .. octet_length(message) - 1 loop
+        crc := crc # get_byte(message, i);
+        for bit in 1 .. 8 loop
+            crc := case when crc & 1 = 1 then (crc >> 1) # 2197175160 else crc >> 1 end;
+        end loop;
+    end loop;
+    return lpad(to_hex(crc # 4294967295), 8, '0')::varchar;
+end $$;
+
+-- Numbers and dates become strings by themselves where a function wants one, as long as it is the first argument.
+do $$
+declare
+    kind text;
+    call text[];
+begin
+    foreach kind in array array['smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'date', 'timestamp',
+                                'timestamptz'] loop
+        foreach call slice 1 in array array[
+            ['len', '', 'integer'], ['length', '', 'integer'], ['octet_length', '', 'integer'], ['upper', '', 'text'],
+            ['lower', '', 'text'], ['reverse', '', 'text'], ['btrim', '', 'text'], ['ltrim', '', 'text'],
+            ['rtrim', '', 'text'], ['md5', '', 'text'], ['left', 'integer', 'text'], ['right', 'integer', 'text'],
+            ['repeat', 'integer', 'text'], ['lpad', 'integer', 'text'], ['lpad', 'integer, text', 'text'],
+            ['rpad', 'integer', 'text'], ['rpad', 'integer, text', 'text'], ['substring', 'integer', 'text'],
+            ['substring', 'integer, integer', 'text'], ['substr', 'integer', 'text'], ['substr', 'integer, integer', 'text'],
+            ['strpos', 'text', 'integer'], ['position', 'text', 'integer'], ['ltrim', 'text', 'text'],
+            ['rtrim', 'text', 'text'], ['btrim', 'text', 'text'], ['replace', 'text, text', 'text'],
+            ['translate', 'text, text', 'text'], ['split_part', 'text, integer', 'text']] loop
+            execute format('create or replace function pg_catalog.%I(%s) returns %s language sql stable strict as %L',
+                call[1], concat_ws(', ', kind, nullif(call[2], '')), call[3],
+                format('select pg_catalog.%I(%s)', call[1],
+                       concat_ws(', ', '$1::varchar::text', nullif(array_to_string((array['$2', '$3'])[1:
+                           case when call[2] = '' then 0 else 1 + length(call[2]) - length(replace(call[2], ',', '')) end], ', '), ''))));
+        end loop;
+        execute format('create or replace function pg_catalog.charindex(text, %s) returns integer language sql stable strict as %L',
+            kind, 'select charindex($1, $2::varchar::text)');
+    end loop;
+end $$;
+
+-- LIKE of a number or a date looks at its text.
+do $$
+declare
+    kind text;
+    op text[];
+begin
+    foreach kind in array array['smallint', 'integer', 'bigint', 'numeric', 'date', 'timestamp', 'timestamptz'] loop
+        foreach op slice 1 in array array[['~~', 'like'], ['!~~', 'not_like'], ['~~*', 'ilike'], ['!~~*', 'not_ilike']] loop
+            execute format('create or replace function redshift_internal.%I(%s, text) returns boolean language sql stable strict as %L',
+                           op[2], kind, format('select $1::varchar::text %s $2', op[1]));
+            if to_regoperator(format('pg_catalog.%s(%s, text)', op[1], kind)) is null then
+                execute format('create operator pg_catalog.%s (leftarg = %s, rightarg = text, function = redshift_internal.%I)',
+                               op[1], kind, op[2]);
+            end if;
+        end loop;
+    end loop;
+end $$;
