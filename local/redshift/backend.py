@@ -17,6 +17,8 @@ from .errors import RedshiftError
 from .lexer import literal
 from .protocol import Wire
 
+_STOPPED = "COPY from stdin failed"  # what PostgreSQL says when it is told to give up
+
 
 class Backend:
     def __init__(self, client: Wire, path: str, conflicts: Conflicts) -> None:
@@ -104,13 +106,29 @@ class Backend:
         """Lock a table that is about to be written, once in a transaction; False if that failed."""
         if table in self.locked:
             return True
-        if not self.relay(wire.query(f"lock table {table} in share row exclusive mode"), b"Z", None):
+        if not self._take_lock(table):
             return False
         self.locked.add(table)
         which = f"select {literal(table)}::regclass::oid, pg_current_xact_id()::text"
         ((oid, number),) = self.own(which)
         self._transaction.written[table] = (oid or b"").decode()
         self._transaction.number = (number or b"").decode()
+        return True
+
+    def _take_lock(self, table: str) -> bool:
+        """PostgreSQL gives this lock to who may UPDATE or DELETE only. Who may but INSERT gets it from a function of
+        ours, which is second best: to call one takes the snapshot before the wait."""
+        lock = f"lock table {table} in share row exclusive mode"
+        if self.answers.superuser:
+            return self.relay(wire.query(lock), b"Z", None)
+        self.own("savepoint redshift_lock")
+        try:
+            self.own(f"{lock}; release savepoint redshift_lock")
+        except RedshiftError as error:
+            if error.code != "42501":
+                raise
+            self.own("rollback to savepoint redshift_lock; release savepoint redshift_lock")
+            self.own(f"select redshift_internal.lock_to_write({literal(table)})")
         return True
 
     def rolled_back(self) -> None:
@@ -154,6 +172,8 @@ class Backend:
         self.own(sql)
         try:
             for chunk in chunks:
+                if self.wire.waiting():  # an error, or the client cancelled: the rest of the files is of no use
+                    raise RedshiftError("COPY was ended by PostgreSQL")  # whose own words are read below
                 self.wire.send(b"d" + struct.pack("!I", len(chunk) + 4), chunk)
                 self.wire.flush()
         except Exception as failure:
@@ -161,8 +181,8 @@ class Backend:
             self.wire.flush()
             try:
                 self._own_answer(tell=False)
-            except RedshiftError:
-                raise failure from None
+            except RedshiftError as said:
+                raise (failure if said.message.startswith(_STOPPED) else said) from None
             raise
         self.wire.send(wire.COPY_DONE)
         self.wire.flush()

@@ -22,7 +22,7 @@ from .dialect import translate
 from .errors import RedshiftError, Refused
 from .history import History
 from .lexer import shape
-from .protocol import Disconnected, Wire
+from .protocol import BadMessage, Wire
 from .statement import Statement
 
 # What PostgreSQL knows of a start-up message; redshift_connector sends more, which it would refuse.
@@ -72,6 +72,9 @@ class Session:
         try:
             if self._log_in(wire.startup_parameters(startup)):
                 self._serve()
+        except BadMessage as bad:
+            self.client.send(wire.error({"S": "FATAL", "C": "08P01", "M": str(bad)}))
+            self.client.flush()
         finally:
             self._leave()
 
@@ -93,26 +96,27 @@ class Session:
     def _serve(self) -> None:
         handlers = {b"Q": self._simple, b"P": self._parse, b"B": self._bind, b"D": self._describe}
         handlers |= {b"E": self._execute, b"C": self._close, b"S": self._sync, b"H": self._flush}
+        handlers |= {b"F": self._function_call}
         while True:
             kind, payload = self.client.read()
             if kind == b"X":
                 self.backend.end()
                 return
-            if self._skipping and kind not in b"SQ":
-                continue
+            if kind in b"dcf" or (self._skipping and kind != b"S"):
+                continue  # data of a COPY that has failed before the client knew; or until Sync, after an error
             handler = handlers.get(kind)
             if handler is None:
-                raise Disconnected(f"unexpected message {kind!r}")
+                raise BadMessage(f"invalid frontend message type {kind[0]}")
             try:
                 handler(payload)
             except RedshiftError as error:
                 self._fail(error)
-                if kind == b"Q":
+                if kind in b"QF":
                     self._end_own_transaction()
                     self.client.send(wire.ready(self.backend.status))
                 else:
                     self._skipping = True
-            if kind in b"QSH":
+            if kind in b"QFSH" or self._skipping:
                 self.client.flush()
 
     def _leave(self) -> None:
@@ -122,8 +126,7 @@ class Session:
     # The simple protocol
 
     def _simple(self, payload: bytes) -> None:
-        self._skipping = False
-        statements = translate(payload.rstrip(b"\0").decode())
+        statements = translate(wire.decode(payload.rstrip(b"\0")))
         if not statements:
             self.client.send(wire.EMPTY_QUERY)
         for statement in statements:
@@ -227,7 +230,7 @@ class Session:
         self._ask(wire.message(b"B", payload), b"2")
 
     def _describe(self, payload: bytes) -> None:
-        prepared = (self._statements if payload[:1] == b"S" else self._portals).get(payload[1:-1].decode())
+        prepared = (self._statements if payload[:1] == b"S" else self._portals).get(wire.decode(payload[1:-1]))
         self._ask(wire.message(b"D", payload), b"Tn")
         if prepared is not None:
             prepared.columns = dict(self.backend.answers.special)
@@ -262,7 +265,7 @@ class Session:
             self._after(statement)
 
     def _close(self, payload: bytes) -> None:
-        (self._statements if payload[:1] == b"S" else self._portals).pop(payload[1:-1].decode(), None)
+        (self._statements if payload[:1] == b"S" else self._portals).pop(wire.decode(payload[1:-1]), None)
         self._ask(wire.message(b"C", payload), b"3")
 
     def _sync(self, payload: bytes) -> None:
@@ -270,6 +273,9 @@ class Session:
         self.backend.relay(wire.SYNC, b"Z", "")
         self._end_own_transaction()
         self.client.send(wire.ready(self.backend.status))
+
+    def _function_call(self, payload: bytes) -> None:
+        raise Refused("a function call message")
 
     def _flush(self, payload: bytes) -> None:
         pass  # every answer is already with the client's wire, which _serve flushes
