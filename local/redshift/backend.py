@@ -27,6 +27,7 @@ class Backend:
         self.answers = Answers(client, self._conflict)
         self.status = b"I"  # of the transaction, as in ReadyForQuery: I, T or E
         self.locked: set[str] = set()  # tables locked in this transaction
+        self.query = 0  # the number of the statement that runs, in the history
         self._conflicts = conflicts
         self._database = ""
         self._transaction = Transaction()
@@ -131,6 +132,11 @@ class Backend:
             self.own(f"select redshift_internal.lock_to_write({literal(table)})")
         return True
 
+    @property
+    def transaction_number(self) -> int:
+        """PostgreSQL's, 0 before the first write."""
+        return int(self._transaction.number or 0)
+
     def rolled_back(self) -> None:
         """The client's own ROLLBACK: what was written is not."""
         self._transaction.written.clear()
@@ -160,12 +166,16 @@ class Backend:
             elif kind == b"Z":
                 self.set_status(payload)
                 break
+        if failure and not tell:
+            raise self.failure(failure)
         if failure:
-            said = redshift_error(failure, self._conflict)
-            if not tell:
-                raise RedshiftError(said["M"], said["C"], said.get("D", ""))
-            self.client.send(wire.error(said))
+            self.client.send(wire.error(redshift_error(failure, self._conflict)))
         return rows
+
+    def failure(self, payload: bytes) -> RedshiftError:
+        """An ErrorResponse of PostgreSQL's, to raise."""
+        said = redshift_error(payload, self._conflict)
+        return RedshiftError(said["M"], said["C"], said.get("D", ""))
 
     def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
         """COPY … FROM STDIN with these chunks. An exception of theirs ends the COPY and goes on to the caller."""

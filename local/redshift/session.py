@@ -10,6 +10,7 @@ parse itself holds a weaker lock, and two sessions doing so dead-lock).
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .conflicts import Conflicts
 from .copy import run_copy
 from .dialect import translate
 from .errors import RedshiftError, Refused
-from .history import History
+from .history import History, Ran
 from .lexer import shape
 from .protocol import BadMessage, Wire
 from .statement import Statement
@@ -38,6 +39,8 @@ _STARTUP_KEPT = {
 _STARTUP_KEPT |= {"search_path", "statement_timeout"}
 
 _NOTHING = "do 'begin end'"  # stands in for a prepared statement that this server executes itself
+
+_QUERIES = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "UNLOAD"}  # what pg_last_query_id() counts
 
 Log = Callable[[str, str], None]
 
@@ -63,6 +66,7 @@ class Session:
         self._log = log
         self._statements: dict[str, Prepared] = {}
         self._portals: dict[str, Prepared] = {}
+        self._last_query = -1
         self._own_transaction = False  # opened by us around a statement in autocommit
         self._skipping = False  # after an error in the extended protocol, until Sync
 
@@ -156,15 +160,19 @@ class Session:
         """What runs within goes into the history; and is seen there by a statement that asks for it."""
         if self._history.wanted(statement.original):
             self._history.show(self._who[1])
-        began, self.backend.answers.failed = time.time(), ""
+        number, began, self.backend.answers.failed = self._history.number(), time.time(), ""
+        self.backend.query = number
         try:
             yield
         except RedshiftError as error:
             self.backend.answers.failed = error.message
             raise
         finally:
-            failed = self.backend.answers.failed
-            self._history.add(self._who, statement.kind, statement.original, began, time.time(), failed)
+            failed = re.sub('"[^"]*"', '"?"', self.backend.answers.failed)  # PostgreSQL quotes values
+            text, xid = shape(statement.original), self.backend.transaction_number
+            self._history.add(Ran(number, *self._who, statement.kind, text, began, time.time(), failed, xid))
+            if statement.kind in _QUERIES and not failed and not self._history.wants_last(statement.original):
+                self._last_query = number
 
     def _before(self, statement: Statement, alone: bool, checks: bool = True) -> bool:
         """What Redshift does before a statement. False if that failed (the client has been told)."""
@@ -178,6 +186,8 @@ class Session:
             self._own_transaction = True
         if not all(self.backend.lock(table) for table in statement.locks):
             return False
+        if self._history.wants_last(statement.original):
+            self.backend.own(f"set redshift.last_query_id to {self._last_query}")
         if statement.kind == "ROLLBACK":
             self.backend.rolled_back()
         return not checks or all(self.backend.relay(wire.query(check), b"Z", None) for check in statement.checks)
