@@ -27,13 +27,16 @@ class Answers:
     def __init__(self, client: Wire, conflict: Callable[[], str]) -> None:
         self.client = client
         self._conflict = conflict
+        self.superuser = False
         self.failed = ""  # the message of the last error that was passed on
         self.special: dict[int, int] = {}  # columns of the current result whose text form differs
 
     def parameter(self, payload: bytes) -> None:
-        (name, _), _ = wire.strings(payload, 2)
+        (name, value), _ = wire.strings(payload, 2)
         if name == "server_version":
             payload = wire.text(name) + wire.text(SERVER_VERSION)
+        if name == "is_superuser":
+            self.superuser = value == "on"
         if name in _PARAMETERS:
             self.client.send(wire.message(b"S", payload))
 

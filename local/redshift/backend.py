@@ -19,6 +19,8 @@ from .lexer import literal
 from .parse_tree import Node, read_tree
 from .protocol import Wire
 
+_STOPPED = "COPY from stdin failed"  # what PostgreSQL says when it is told to give up
+
 
 class Backend:
     def __init__(self, client: Wire, path: str, conflicts: Conflicts) -> None:
@@ -27,6 +29,7 @@ class Backend:
         self.answers = Answers(client, self._conflict)
         self.status = b"I"  # of the transaction, as in ReadyForQuery: I, T or E
         self.locked: set[str] = set()  # tables locked in this transaction
+        self.query = 0  # the number of the statement that runs, in the history
         self._conflicts = conflicts
         self._database = ""
         self._transaction = Transaction()
@@ -107,7 +110,7 @@ class Backend:
         """Lock a table that is about to be written, once in a transaction; False if that failed."""
         if table in self.locked:
             return True
-        if not self.relay(wire.query(f"lock table {table} in share row exclusive mode"), b"Z", None):
+        if not self._take_lock(table):
             return False
         self.locked.add(table)
         which = f"select {literal(table)}::regclass::oid, pg_current_xact_id()::text"
@@ -115,6 +118,27 @@ class Backend:
         self._transaction.written[table] = (oid or b"").decode()
         self._transaction.number = (number or b"").decode()
         return True
+
+    def _take_lock(self, table: str) -> bool:
+        """PostgreSQL gives this lock to who may UPDATE or DELETE only. Who may but INSERT gets it from a function of
+        ours, which is second best: to call one takes the snapshot before the wait."""
+        lock = f"lock table {table} in share row exclusive mode"
+        if self.answers.superuser:
+            return self.relay(wire.query(lock), b"Z", None)
+        self.own("savepoint redshift_lock")
+        try:
+            self.own(f"{lock}; release savepoint redshift_lock")
+        except RedshiftError as error:
+            if error.code != "42501":
+                raise
+            self.own("rollback to savepoint redshift_lock; release savepoint redshift_lock")
+            self.own(f"select redshift_internal.lock_to_write({literal(table)})")
+        return True
+
+    @property
+    def transaction_number(self) -> int:
+        """PostgreSQL's, 0 before the first write."""
+        return int(self._transaction.number or 0)
 
     def rolled_back(self) -> None:
         """The client's own ROLLBACK: what was written is not."""
@@ -155,12 +179,16 @@ class Backend:
             elif kind == b"Z":
                 self.set_status(payload)
                 break
+        if failure and not tell:
+            raise self.failure(failure)
         if failure:
-            said = redshift_error(failure, self._conflict)
-            if not tell:
-                raise RedshiftError(said["M"], said["C"], said.get("D", ""))
-            self.client.send(wire.error(said))
+            self.client.send(wire.error(redshift_error(failure, self._conflict)))
         return rows
+
+    def failure(self, payload: bytes) -> RedshiftError:
+        """An ErrorResponse of PostgreSQL's, to raise."""
+        said = redshift_error(payload, self._conflict)
+        return RedshiftError(said["M"], said["C"], said.get("D", ""))
 
     def parse_tree(self, sql: str, parameters: bytes, tell: bool) -> Node | None:
         """How PostgreSQL understands a statement (parse_tree.py). None if it does not: with `tell` the client has
@@ -204,6 +232,8 @@ class Backend:
         self.own(sql)
         try:
             for chunk in chunks:
+                if self.wire.waiting():  # an error, or the client cancelled: the rest of the files is of no use
+                    raise RedshiftError("COPY was ended by PostgreSQL")  # whose own words are read below
                 self.wire.send(b"d" + struct.pack("!I", len(chunk) + 4), chunk)
                 self.wire.flush()
         except Exception as failure:
@@ -211,8 +241,8 @@ class Backend:
             self.wire.flush()
             try:
                 self._own_answer(tell=False)
-            except RedshiftError:
-                raise failure from None
+            except RedshiftError as said:
+                raise (failure if said.message.startswith(_STOPPED) else said) from None
             raise
         self.wire.send(wire.COPY_DONE)
         self.wire.flush()

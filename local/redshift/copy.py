@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import protocol as wire
 from .columns import Column, column
 from .copy_statement import CSV, JSON, PARQUET, CopyStatement, column_list
-from .errors import NotImitated, RedshiftError, Refused
+from .errors import RedshiftError, Refused
 from .json_file import finder, json_rows
 from .lexer import literal
 from .loads import Load
@@ -39,7 +39,7 @@ def run_copy(backend: Backend, copy: CopyStatement | UnloadStatement) -> None:
     else:
         objects = source.objects(copy.source)
     reader = _Reader(backend.client, source, objects, copy, columns)
-    load = Load(copy, _session(backend, copy))
+    load = Load(copy, backend.query, _session(backend, copy))
     try:
         _run(backend, copy, reader, load, columns)
     finally:
@@ -125,10 +125,17 @@ def _target(backend: Backend, copy: CopyStatement) -> list[Column]:
     for name in copy.columns:
         if name not in known:
             raise RedshiftError(f'column "{name}" of relation {copy.table} does not exist', "42703")
-    columns = [known[name] for name in copy.columns] if copy.columns else [c for c in known.values() if not c.identity]
+    explicit = "EXPLICIT_IDS" in copy.options
+    columns = [known[n] for n in copy.columns] or [c for c in known.values() if explicit or not c.identity]
+    for target in known.values():
+        if target.identity and explicit != (target in columns):
+            raise RedshiftError(
+                f"the column list must name identity column {target.name} with EXPLICIT_IDS"
+                if explicit
+                else f"cannot set identity column {target.name} to a value without EXPLICIT_IDS",
+                "0A000",
+            )
     for target in columns:
-        if target.identity:
-            raise NotImitated("COPY into an IDENTITY column (EXPLICIT_IDS)")
         if target.kind == "binary varying" and copy.form not in (PARQUET, CSV):
             raise Refused("COPY into VARBYTE", "from CSV, Parquet and ORC only")
     return columns

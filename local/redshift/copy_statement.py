@@ -16,23 +16,25 @@ PARQUET, JSON, CSV, TEXT = "PARQUET", "JSON", "CSV", "TEXT"
 
 _FLAGS = {
     "GZIP", "ZSTD", "BZIP2", "MANIFEST", "SERIALIZETOJSON", "FILLRECORD", "TRUNCATECOLUMNS", "EMPTYASNULL",
-    "BLANKSASNULL", "ROUNDEC", "ESCAPE", "NOLOAD", "TRIMBLANKS", "IGNOREBLANKLINES", "REMOVEQUOTES", "ACCEPTANYDATE",
+    "BLANKSASNULL", "EXPLICIT_IDS", "ROUNDEC", "ESCAPE", "NOLOAD", "TRIMBLANKS", "IGNOREBLANKLINES", "REMOVEQUOTES",
+    "ACCEPTANYDATE",
 }  # fmt: skip
-_STRINGS = {"DELIMITER", "QUOTE", "NULL", "DATEFORMAT", "TIMEFORMAT", "REGION", "ENCODING"}
+_STRINGS = {"DELIMITER", "QUOTE", "NULL", "DATEFORMAT", "TIMEFORMAT", "REGION", "ENCODING", "FIXEDWIDTH"}
 _NUMBERS = {"IGNOREHEADER", "MAXERROR", "COMPROWS", "READRATIO"}
 _SWITCHES = {"COMPUPDATE": {"ON", "OFF", "TRUE", "FALSE", "PRESET"}, "STATUPDATE": {"ON", "OFF", "TRUE", "FALSE"}}
-_NOT_IMITATED = {"FIXEDWIDTH", "AVRO", "ORC", "SHAPEFILE", "LZOP", "ENCRYPTED", "EXPLICIT_IDS", "SSH",
-                 "IGNOREALLERRORS"}  # fmt: skip
+_NOT_IMITATED = {"AVRO", "ORC", "SHAPEFILE", "LZOP", "ENCRYPTED", "SSH", "IGNOREALLERRORS"}
 _NO_EFFECT = {"REGION", "COMPROWS", "READRATIO", "COMPUPDATE", "STATUPDATE"}
 
 # "COPY from columnar data formats": only these are supported.
-_COLUMNAR = {"ACCEPTINVCHARS", "FILLRECORD", "STATUPDATE", "MANIFEST", "SERIALIZETOJSON", "MAXERROR"}
+_COLUMNAR = {"ACCEPTINVCHARS", "FILLRECORD", "STATUPDATE", "MANIFEST", "SERIALIZETOJSON", "MAXERROR", "EXPLICIT_IDS"}
 # "COPY from JSON format" and "Data format parameters": what cannot go together.
 _NOT_WITH = {
-    JSON: {"DELIMITER", "QUOTE", "ESCAPE", "FILLRECORD", "IGNOREBLANKLINES", "NULL", "READRATIO", "REMOVEQUOTES"},
-    CSV: {"ESCAPE", "REMOVEQUOTES"},
+    JSON: {"DELIMITER", "QUOTE", "ESCAPE", "FILLRECORD", "IGNOREBLANKLINES", "NULL", "READRATIO", "REMOVEQUOTES",
+           "FIXEDWIDTH"},
+    CSV: {"ESCAPE", "REMOVEQUOTES", "FIXEDWIDTH"},
     TEXT: {"QUOTE"},
-}
+}  # fmt: skip
+ENCODINGS = {"UTF8": "utf-8", "UTF16": "utf-16", "UTF16LE": "utf-16-le", "UTF16BE": "utf-16-be"}
 AUTHORIZATION = {"IAM_ROLE", "CREDENTIALS", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"}
 COMPRESSIONS = ("GZIP", "ZSTD", "BZIP2")
 
@@ -49,6 +51,17 @@ class CopyStatement:
     @property
     def compression(self) -> str:
         return next((c for c in COMPRESSIONS if c in self.options), "")
+
+    @property
+    def encoding(self) -> str:
+        """As Python names it."""
+        return ENCODINGS[self.options.get("ENCODING", "UTF8").upper()]
+
+    @property
+    def widths(self) -> list[int]:
+        """Of FIXEDWIDTH 'label:width, …'; the labels mean nothing."""
+        parts = self.options["FIXEDWIDTH"].split(",") if "FIXEDWIDTH" in self.options else []
+        return [int(part.rpartition(":")[2]) for part in parts]
 
     @property
     def max_errors(self) -> int:
@@ -138,8 +151,15 @@ def _check(form: str, options: dict[str, str]) -> None:
             raise Refused(f"{option} with {'delimited text' if form == TEXT else form}")
         elif option == "SERIALIZETOJSON":
             raise Refused("SERIALIZETOJSON", "for columnar formats only")
-    if options.get("ENCODING", "UTF8").upper() != "UTF8":
-        raise NotImitated("COPY … ENCODING other than UTF8")
+    encoding = options.get("ENCODING", "UTF8").upper()
+    if encoding not in ENCODINGS or (encoding != "UTF8" and form == JSON):
+        raise NotImitated(f"COPY … ENCODING {encoding}")
+    if "FIXEDWIDTH" in options:
+        for option in ("DELIMITER", "ESCAPE", "REMOVEQUOTES", "FILLRECORD"):
+            if option in options:
+                raise Refused(f"{option} with FIXEDWIDTH")
+        if not _WIDTHS.fullmatch(options["FIXEDWIDTH"]):
+            raise RedshiftError("FIXEDWIDTH must be 'label:width, label:width, …'", "42601")
     if int(options.get("MAXERROR", "0")) > 100_000:
         raise RedshiftError("MAXERROR is at most 100000", "22023")
     if sum(c in options for c in COMPRESSIONS) > 1:
@@ -162,6 +182,7 @@ def option_text(token: Token) -> str:
     return _ESCAPE.sub(lambda m: _escaped(m.group(1)), inner)
 
 
+_WIDTHS = re.compile(r"\s*\w+\s*:\s*[1-9]\d*\s*(,\s*\w+\s*:\s*[1-9]\d*\s*)*")
 _ESCAPE = re.compile(r"\\([0-7]{3}|[\\'0trn])")
 
 

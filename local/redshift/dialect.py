@@ -20,6 +20,7 @@ from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
 from .expand import expanded
 from .expressions import rewrite
+from .grants import grant, principal
 from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
 from .merge import merge
 from .questions import Columns, nobody
@@ -249,37 +250,11 @@ def _analyze(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, f"analyze {read_name(tokens, at)[0]}", "ANALYZE")
 
 
-def _grant(sql: str, tokens: list[Token]) -> Statement:
-    """ROLE before a name is Redshift's; PostgreSQL's roles are users and groups alike."""
-    edits = [Edit(t.start, t.end, "") for t in tokens[1:] if t.word == "ROLE"]
-    for refused in ("DATASHARE", "MASKING", "RLS", "ASSUMEROLE", "MODEL", "EXTERNAL"):
-        if any(t.word == refused for t in tokens):
-            raise NotImitated(f"{tokens[0].word} … {refused}")
-    return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
-
-
 def _passed(kind: str) -> Rule:
     def rule(sql: str, tokens: list[Token]) -> Statement:
         return Statement(sql, fold(sql, tokens), kind)
 
     return rule
-
-
-def _principal(sql: str, tokens: list[Token]) -> Statement:
-    """CREATE or ALTER USER, GROUP, ROLE."""
-    if any(t.name.endswith("transaction_isolation") for t in tokens):
-        raise NotImitated("an isolation level of a user: it belongs to the database")
-    edits = []
-    for token in tokens[2:]:
-        if token.word == "DISABLE":
-            edits.append(Edit(token.start, token.end, "null"))
-        elif token.word in ("SYSLOG", "RESTRICTED", "SESSION", "EXTERNALID"):
-            raise NotImitated(f"CREATE USER … {token.word}")
-        elif token.word == "CREATEUSER":
-            edits.append(Edit(token.start, token.end, "superuser"))
-        elif token.word == "NOCREATEUSER":
-            edits.append(Edit(token.start, token.end, "nosuperuser"))
-    return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
 
 
 def _schema(sql: str, tokens: list[Token]) -> Statement:
@@ -306,7 +281,7 @@ _RULES: dict[str, Rule] = {
     "SET": _setting, "RESET": _setting, "SHOW": _setting, "DISCARD ALL": _passed("DISCARD"),
     "DECLARE": _cursor, "FETCH": _cursor, "CLOSE": _passed("CLOSE"), "DEALLOCATE": _passed("DEALLOCATE"),
     "CANCEL": _cancel, "EXPLAIN": _explain, "VACUUM": _vacuum, "ANALYZE": _analyze, "ANALYSE": _analyze,
-    "COMMENT": _passed("COMMENT"), "GRANT": _grant, "REVOKE": _grant, "ALTER DEFAULT": _grant,
+    "COMMENT": _passed("COMMENT"), "GRANT": grant, "REVOKE": grant, "ALTER DEFAULT": grant,
     "CREATE TABLE": create_table, "CREATE TEMP": create_table, "CREATE TEMPORARY": create_table,
     "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
     "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,
@@ -315,7 +290,7 @@ _RULES: dict[str, Rule] = {
     "ALTER MATERIALIZED": alter_materialized_view, "DROP MATERIALIZED": drop_materialized_view,
     "CREATE SCHEMA": _schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": _drop,
     "CREATE DATABASE": create_database, "ALTER DATABASE": alter_database, "DROP DATABASE": _database,
-    "CREATE USER": _principal, "ALTER USER": _principal, "DROP USER": _drop,
-    "CREATE GROUP": _principal, "ALTER GROUP": _passed("ALTER"), "DROP GROUP": _drop,
-    "CREATE ROLE": _passed("CREATE"), "ALTER ROLE": _principal, "DROP ROLE": _drop,
+    "CREATE USER": principal, "ALTER USER": principal, "DROP USER": _drop,
+    "CREATE GROUP": principal, "ALTER GROUP": _passed("ALTER"), "DROP GROUP": _drop,
+    "CREATE ROLE": _passed("CREATE"), "ALTER ROLE": principal, "DROP ROLE": _drop,
 }  # fmt: skip

@@ -29,17 +29,19 @@ def configure(connect: Connect) -> None:
 
 
 class Load:
-    """One COPY. `session`: (pid, database, user's oid, table's oid, transaction), as the client's session says."""
+    """One COPY. `query`: its number in the history. `session`: (pid, database, user's oid, table's oid, transaction),
+    as the client's session says."""
 
-    def __init__(self, copy: CopyStatement, session: tuple[str, ...]) -> None:
+    def __init__(self, copy: CopyStatement, query: int, session: tuple[str, ...]) -> None:
         pid, database, user, table, xid = session
         self._connection = _connect[0](database)
-        row = self._run(
+        self.id = query
+        self._run(
             f"set default_transaction_isolation = 'read committed'; {_FORGET}"
             "insert into redshift_internal.load (query, userid, xid, session, database, tbl, table_name, data_source, "
-            "file_format, started, status) values (nextval('redshift_internal.load_id'), "
-            f"%s, %s, %s, %s, %s, %s, %s, %s, {_NOW}, 'running') returning query",
+            f"file_format, started, status) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, {_NOW}, 'running')",
             (
+                query,
                 user,
                 xid,
                 pid,
@@ -50,7 +52,6 @@ class Load:
                 _FORMATS[copy.form],
             ),
         )
-        self.id = int(row[0])
 
     def file(self, url: str, rows: int, size: int) -> None:
         self._run(
@@ -75,10 +76,9 @@ class Load:
     def close(self) -> None:
         self._connection.close()
 
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchone() or () if cursor.description else ()
 
 
 _FORMATS = {"PARQUET": "Parquet", "JSON": "JSON", "CSV": "Text", "TEXT": "Text"}

@@ -12,6 +12,8 @@ import socket
 import struct
 from collections.abc import Iterable
 
+from .errors import RedshiftError
+
 PROTOCOL_3 = 196608
 SSL_REQUEST = 80877103
 GSS_REQUEST = 80877104
@@ -20,6 +22,15 @@ CANCEL_REQUEST = 80877102
 
 class Disconnected(Exception):
     """The other side of a connection has gone."""
+
+
+class BadMessage(Disconnected):
+    """What the other side sent is no message; nothing that follows can be understood."""
+
+
+# A client that announces more is mistaken: Redshift's longest statement has 16 MB, a value not even that.
+MAX_MESSAGE = 128 * 1024 * 1024
+_GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR  # not every system tells the first
 
 
 class Wire:
@@ -52,7 +63,10 @@ class Wire:
         at, data = self._at, self._in
         if len(data) - at < 5:
             return None
-        end = at + 1 + int.from_bytes(data[at + 1 : at + 5], "big")
+        length = int.from_bytes(data[at + 1 : at + 5], "big")
+        if not 4 <= length <= MAX_MESSAGE:
+            raise BadMessage("invalid message length")
+        end = at + 1 + length
         if len(data) < end:
             return None
         self._at = end
@@ -80,22 +94,31 @@ class Wire:
     def _wait_while_alive(self, other: Wire) -> None:
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
-        poll.register(other.sock, select.POLLIN)
+        poll.register(other.sock, select.POLLIN | _GONE)
         while True:
             ready = {fd for fd, _ in poll.poll()}
             if self.sock.fileno() in ready:
                 return
             if other.closed():
                 raise Disconnected("the client has gone")
-            poll.unregister(other.sock)  # it sent its next message early: that is all there is to hear
+            poll.modify(other.sock, _GONE)  # it sent its next message early: what else it says can wait
 
     def closed(self) -> bool:
+        """Whether the other side has gone, be it with a message that nobody has read, as a good-bye is."""
+        poll = select.poll()
+        poll.register(self.sock, _GONE)
+        if any(event & _GONE for _, event in poll.poll(0)):
+            return True
         try:  # below TLS, if there is any: an SSLSocket cannot peek
             return socket.socket.recv(self.sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
         except OSError:
             return True
+
+    def waiting(self) -> bool:
+        """Whether the other side has said something that was not read yet."""
+        return self._at < len(self._in) or bool(select.select([self.sock], [], [], 0)[0])
 
     # Writing
 
@@ -168,8 +191,15 @@ def strings(payload: bytes, count: int) -> tuple[list[str], bytes]:
     found = []
     for _ in range(count):
         value, _, payload = payload.partition(b"\0")
-        found.append(value.decode())
+        found.append(decode(value))
     return found, payload
+
+
+def decode(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise RedshiftError('invalid byte sequence for encoding "UTF8"', "22021") from None
 
 
 def startup(parameters: dict[str, str]) -> bytes:
@@ -180,7 +210,7 @@ def startup(parameters: dict[str, str]) -> bytes:
 def startup_parameters(payload: bytes) -> dict[str, str]:
     parts = payload.split(b"\0")
     pairs: Iterable[tuple[bytes, bytes]] = zip(parts[::2], parts[1::2], strict=False)
-    return {k.decode(): v.decode(errors="replace") for k, v in pairs if k}
+    return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in pairs if k}
 
 
 def row_columns(payload: bytes) -> list[tuple[bytes, int, int, int]]:

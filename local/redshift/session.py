@@ -10,6 +10,7 @@ parse itself holds a weaker lock, and two sessions doing so dead-lock).
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,9 @@ from .conflicts import Conflicts
 from .copy import run_copy
 from .dialect import translate
 from .errors import RedshiftError, Refused
-from .history import History
+from .history import History, Ran
 from .lexer import shape
-from .protocol import Disconnected, Wire
+from .protocol import BadMessage, Wire
 from .statement import Statement
 
 # What PostgreSQL knows of a start-up message; redshift_connector sends more, which it would refuse.
@@ -39,6 +40,8 @@ _STARTUP_KEPT = {
 _STARTUP_KEPT |= {"search_path", "statement_timeout"}
 
 _NOTHING = "do 'begin end'"  # stands in for a prepared statement that this server executes itself
+
+_QUERIES = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "UNLOAD"}  # what pg_last_query_id() counts
 
 Log = Callable[[str, str], None]
 
@@ -64,6 +67,7 @@ class Session:
         self._log = log
         self._statements: dict[str, Prepared] = {}
         self._portals: dict[str, Prepared] = {}
+        self._last_query = -1
         self._own_transaction = False  # opened by us around a statement in autocommit
         self._skipping = False  # after an error in the extended protocol, until Sync
 
@@ -73,6 +77,9 @@ class Session:
         try:
             if self._log_in(wire.startup_parameters(startup)):
                 self._serve()
+        except BadMessage as bad:
+            self.client.send(wire.error({"S": "FATAL", "C": "08P01", "M": str(bad)}))
+            self.client.flush()
         finally:
             self._leave()
 
@@ -94,26 +101,27 @@ class Session:
     def _serve(self) -> None:
         handlers = {b"Q": self._simple, b"P": self._parse, b"B": self._bind, b"D": self._describe}
         handlers |= {b"E": self._execute, b"C": self._close, b"S": self._sync, b"H": self._flush}
+        handlers |= {b"F": self._function_call}
         while True:
             kind, payload = self.client.read()
             if kind == b"X":
                 self.backend.end()
                 return
-            if self._skipping and kind not in b"SQ":
-                continue
+            if kind in b"dcf" or (self._skipping and kind != b"S"):
+                continue  # data of a COPY that has failed before the client knew; or until Sync, after an error
             handler = handlers.get(kind)
             if handler is None:
-                raise Disconnected(f"unexpected message {kind!r}")
+                raise BadMessage(f"invalid frontend message type {kind[0]}")
             try:
                 handler(payload)
             except RedshiftError as error:
                 self._fail(error)
-                if kind == b"Q":
+                if kind in b"QF":
                     self._end_own_transaction()
                     self.client.send(wire.ready(self.backend.status))
                 else:
                     self._skipping = True
-            if kind in b"QSH":
+            if kind in b"QFSH" or self._skipping:
                 self.client.flush()
 
     def _leave(self) -> None:
@@ -124,7 +132,7 @@ class Session:
 
     def _simple(self, payload: bytes) -> None:
         self._skipping = False
-        statements = translate(payload.rstrip(b"\0").decode(), self._columns)
+        statements = translate(wire.decode(payload.rstrip(b"\0")), self._columns)
         if not statements:
             self.client.send(wire.EMPTY_QUERY)
         for statement in statements:
@@ -162,15 +170,19 @@ class Session:
         """What runs within goes into the history; and is seen there by a statement that asks for it."""
         if self._history.wanted(statement.original):
             self._history.show(self._who[1])
-        began, self.backend.answers.failed = time.time(), ""
+        number, began, self.backend.answers.failed = self._history.number(), time.time(), ""
+        self.backend.query = number
         try:
             yield
         except RedshiftError as error:
             self.backend.answers.failed = error.message
             raise
         finally:
-            failed = self.backend.answers.failed
-            self._history.add(self._who, statement.kind, statement.original, began, time.time(), failed)
+            failed = re.sub('"[^"]*"', '"?"', self.backend.answers.failed)  # PostgreSQL quotes values
+            text, xid = shape(statement.original), self.backend.transaction_number
+            self._history.add(Ran(number, *self._who, statement.kind, text, began, time.time(), failed, xid))
+            if statement.kind in _QUERIES and not failed and not self._history.wants_last(statement.original):
+                self._last_query = number
 
     def _before(self, statement: Statement, alone: bool, checks: bool = True) -> bool:
         """What Redshift does before a statement. False if that failed (the client has been told)."""
@@ -184,6 +196,8 @@ class Session:
             self._own_transaction = True
         if not all(self.backend.lock(table) for table in statement.locks):
             return False
+        if self._history.wants_last(statement.original):
+            self.backend.own(f"set redshift.last_query_id to {self._last_query}")
         if statement.kind == "ROLLBACK":
             self.backend.rolled_back()
         return not checks or all(self.backend.relay(wire.query(check), b"Z", None) for check in statement.checks)
@@ -239,7 +253,7 @@ class Session:
         self._ask(wire.message(b"B", payload), b"2")
 
     def _describe(self, payload: bytes) -> None:
-        prepared = (self._statements if payload[:1] == b"S" else self._portals).get(payload[1:-1].decode())
+        prepared = (self._statements if payload[:1] == b"S" else self._portals).get(wire.decode(payload[1:-1]))
         self._ask(wire.message(b"D", payload), b"Tn")
         if prepared is not None:
             prepared.columns = dict(self.backend.answers.special)
@@ -274,7 +288,7 @@ class Session:
             self._after(statement)
 
     def _close(self, payload: bytes) -> None:
-        (self._statements if payload[:1] == b"S" else self._portals).pop(payload[1:-1].decode(), None)
+        (self._statements if payload[:1] == b"S" else self._portals).pop(wire.decode(payload[1:-1]), None)
         self._ask(wire.message(b"C", payload), b"3")
 
     def _sync(self, payload: bytes) -> None:
@@ -282,6 +296,9 @@ class Session:
         self.backend.relay(wire.SYNC, b"Z", "")
         self._end_own_transaction()
         self.client.send(wire.ready(self.backend.status))
+
+    def _function_call(self, payload: bytes) -> None:
+        raise Refused("a function call message")
 
     def _flush(self, payload: bytes) -> None:
         pass  # every answer is already with the client's wire, which _serve flushes

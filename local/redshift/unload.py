@@ -15,7 +15,6 @@ from collections.abc import Generator, Iterator
 from typing import IO, TYPE_CHECKING
 
 from . import protocol as wire
-from .answers import redshift_error
 from .copy_statement import JSON, PARQUET
 from .errors import NotImitated, RedshiftError, Refused
 from .lexer import identifier
@@ -91,7 +90,7 @@ def _describe(backend: Backend, query: str) -> list[Output]:
                 modifier = int.from_bytes(payload[at + 6 : at + 10], "big", signed=True)
                 numbers = ((modifier - 4) >> 16 & 0xFFFF, (modifier - 4) & 0x7FF) if modifier >= 4 else (0, 0)
                 columns.append(Output(name.decode(), _KINDS.get(number, f"number {number}"), *numbers))
-    _raise(failure)
+    _raise(backend, failure)
     return columns
 
 
@@ -111,7 +110,7 @@ def _rows(backend: Backend, query: str) -> Generator[Row, None, None]:
         for _ in answers:
             pass
         raise
-    _raise(failure)
+    _raise(backend, failure)
 
 
 def _answers(backend: Backend) -> Iterator[tuple[bytes, bytes]]:
@@ -123,10 +122,9 @@ def _answers(backend: Backend) -> Iterator[tuple[bytes, bytes]]:
         yield kind, payload
 
 
-def _raise(failure: bytes) -> None:
+def _raise(backend: Backend, failure: bytes) -> None:
     if failure:
-        said = redshift_error(failure)
-        raise RedshiftError(said["M"], said["C"], said.get("D", ""))
+        raise backend.failure(failure)
 
 
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -235,8 +233,9 @@ class _Target:
         part = self._parts.get(number, 0)
         self._parts[number] = part + 1
         serial = f"{part:03d}" if self._slices == 1 else f"{number:04d}_part_{part:02d}"
-        extension = ".parquet" if self._unload.form == PARQUET else _EXTENSIONS.get(self._unload.compression, "")
-        return serial + extension
+        if "EXTENSION" in self._unload.options:  # as it is given, without one for the compression
+            return f"{serial}.{self._unload.options['EXTENSION']}"
+        return serial + (".parquet" if self._unload.form == PARQUET else _EXTENSIONS.get(self._unload.compression, ""))
 
 
 def _partition(value: str | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
 
-from .conftest import PASSWORD, Db, Running
+from .conftest import PASSWORD, Bucket, Db, Running
 
 
 @pytest.fixture
@@ -141,3 +141,47 @@ def test_psql_lists_tables_and_describes_one(redshift: Running, db: Db) -> None:
     assert f"{db.schema}|t|table|el" in psql(f"\\dt {db.schema}.*")
     assert "a|integer" in psql(f"\\d {db.schema}.t")
     assert db.schema in psql("\\dn")
+
+
+def test_a_load_has_one_number_in_every_view_and_one_transaction(db: Db, bucket: Bucket) -> None:
+    db.run("create table t (a int)")
+    role = "iam_role 'arn:aws:iam::000000000000:role/any'"
+    good, bad = bucket.put("good.csv", b"1\n"), bucket.put("bad.csv", b"x\n")
+    db.run(f"copy t from '{good}' {role} csv")
+    loaded = db.value("select pg_last_copy_id()")
+    assert db.value("select pg_last_query_id()") == loaded
+    with pytest.raises(psycopg2.Error):
+        db.run(f"copy t from '{bad}' {role} csv")
+    failed = db.value("select pg_last_copy_id()")
+    assert db.value("select pg_last_query_id()") == loaded  # the last that succeeded, not counting this question
+    joined = (
+        "select q.query, q.aborted, count(c.filename), count(e.filename), max(l.transaction_id) = max(q.xid)"
+        " from stl_query q left join stl_load_commits c on c.query = q.query left join stl_load_errors e"
+        " on e.query = q.query left join sys_load_history l on l.query_id = q.query"
+        f" where q.query in ({loaded}, {failed}) group by 1, 2 order by 1"
+    )
+    assert db.run(joined) == [(loaded, 0, 1, 0, True), (failed, 1, 0, 1, True)]
+
+
+def test_a_restart_does_not_give_the_number_of_a_load_away(
+    make_redshift: Callable[..., Running], bucket: Bucket
+) -> None:
+    server = make_redshift().start()
+    file = bucket.put("one.csv", b"1\n")
+
+    def load() -> int:
+        connection = server.connect()
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("create table if not exists public.t (a int)")
+            cursor.execute(f"copy public.t from '{file}' iam_role 'arn:aws:iam::000000000000:role/any' csv")
+            cursor.execute("select pg_last_copy_id()")
+            ((number,),) = cursor.fetchall()
+        connection.close()
+        return int(number)
+
+    first = load()
+    assert server.stop() == 0
+    server.start()
+    assert load() > first
+    assert server.stop() == 0

@@ -228,8 +228,8 @@ def test_long_values_do_not_fill_the_servers_memory(redshift: Running, db: Db, b
     db.run("create table t (a varchar(65000))")
     url = bucket.parquet("long.parquet", {"a": pa.array(["x" * 65_000] * 4_000)})
     assert redshift.process is not None
-    server, most = psutil.Process(redshift.process.pid), 0
-    before = server.memory_info().rss  # other tests used this server
+    server = psutil.Process(redshift.process.pid)
+    before = most = server.memory_info().rss  # what earlier tests left
     ended = threading.Event()
 
     def watch() -> None:

@@ -261,12 +261,9 @@ class TestJson:
         ("parquet truncatecolumns", "TRUNCATECOLUMNS .* columnar"),
         ("csv serializetojson", "SERIALIZETOJSON"),
         ("timeformat 'YYYY-MM-DD HH:MI:SS TZ'", "TIMEFORMAT with a time zone"),
-        ("fixedwidth 'a:1'", "does not imitate COPY … FIXEDWIDTH"),
         ("avro 'auto'", "does not imitate COPY … AVRO"),
         ("format orc", "does not imitate COPY … ORC"),
-        ("encoding utf16", "does not imitate COPY … ENCODING"),
         ("delimiter '|~|'", "does not imitate COPY … DELIMITER of other than one character"),
-        ("explicit_ids", "does not imitate COPY … EXPLICIT_IDS"),
         ("dateformat 'Q'", "does not imitate COPY … DATEFORMAT with Q"),
     ],
 )

@@ -6,6 +6,7 @@ From Redshift's pages "UNLOAD" and "UNLOAD examples".
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -197,7 +198,6 @@ def test_an_unload_that_fails_midway_leaves_the_connection_usable(db: Db, bucket
         ("select 1", "fixedwidth '1:1'", "does not imitate UNLOAD … FIXEDWIDTH"),
         ("select 1", "manifest verbose", "does not imitate UNLOAD … MANIFEST VERBOSE"),
         ("select 1", "encrypted auto", "does not imitate UNLOAD … ENCRYPTED"),
-        ("select 1", "extension 'x'", "does not imitate UNLOAD … EXTENSION"),
         ("select cast('01:02' as time) as t", "parquet", "does not imitate UNLOAD to Parquet of type time"),
     ],
 )
@@ -217,3 +217,23 @@ def test_unload_needs_credentials_and_an_s3_location(db: Db) -> None:
         db.run("unload ('select 1') to 's3://b/k'")
     with pytest.raises(psycopg2.errors.FeatureNotSupported, match="anything but s3"):
         db.run("unload ('select 1') to 'k' iam_role default")
+
+
+def test_an_extension_is_written_as_it_is_given(db: Db, bucket: Bucket, files: Any) -> None:
+    unload(db, bucket, "select 1", "csv gzip parallel off extension 'csv.gz'", under="out_")
+    assert list(files("out_")) == ["000.csv.gz"]
+
+
+def test_an_unload_that_meets_a_conflict_names_its_table(redshift: Running, db: Db, bucket: Bucket) -> None:
+    db.run("create table one (a int); create table two (a int); create table other (a int)")
+    oid = db.value(f"select '{db.schema}.one'::regclass::oid")
+    with contextlib.closing(redshift.connect()) as a, contextlib.closing(redshift.connect()) as b:
+        in_a, in_b = a.cursor(), b.cursor()
+        in_a.execute(f"select * from {db.schema}.other")  # takes the snapshot
+        in_b.execute(f"select * from {db.schema}.two; insert into {db.schema}.one values (1)")
+        b.commit()
+        in_a.execute(f"insert into {db.schema}.two values (1)")
+        with pytest.raises(psycopg2.Error, match=rf"1023\s+DETAIL.*violation on table - {oid},"):
+            in_a.execute(
+                f"unload ('select a from {db.schema}.one') to 's3://{BUCKET}/{bucket.prefix}/x_' iam_role default"
+            )

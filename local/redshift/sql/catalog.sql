@@ -123,10 +123,11 @@ create or replace function redshift_internal.isolation_level(database oid) retur
         pg_catalog.current_setting('redshift.isolation'))
         when 'serializable' then 'Serializable' else 'Snapshot Isolation' end $$;
 
--- Filled when somebody asks for it (history.py).
+-- Filled when somebody asks for it, anew after each start of the server (history.py).
+drop table if exists redshift_internal.query_history cascade;
 create unlogged table if not exists redshift_internal.query_history (
     query bigint, usename text, database text, pid integer, kind text, querytxt text,
-    starttime timestamptz, endtime timestamptz, error text);
+    starttime timestamptz, endtime timestamptz, error text, xid bigint default 0);
 grant select on redshift_internal.query_history to public;
 
 -- System views. Dropped and made anew, so that they may change between versions of this file.
@@ -209,7 +210,7 @@ create view pg_catalog.stv_locks as
 
 -- Everybody sees their own, a superuser all. Redshift counts queries and statements apart; here they have one number.
 create view pg_catalog.stl_query as
-    select u.usesysid::integer as userid, h.query::integer as query, 'default'::char(320) as label, 0::bigint as xid, h.pid as pid,
+    select u.usesysid::integer as userid, h.query::integer as query, 'default'::char(320) as label, h.xid, h.pid as pid,
            h.database::char(32) as database, left(h.querytxt, 4000)::char(4000) as querytxt,
            h.starttime at time zone 'utc' as starttime, h.endtime at time zone 'utc' as endtime,
            (h.error <> '')::integer as aborted, 0 as insert_pristine, 0 as concurrency_scaling_status

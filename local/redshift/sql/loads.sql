@@ -1,7 +1,6 @@
 -- What COPY leaves behind: one row per load, per file and per bad row. Written by loads.py through a connection of its
 -- own, so that it stays when the client's transaction is rolled back.
--- Far from the numbers of stl_query: a join of the two finds nothing rather than the wrong query.
-create sequence if not exists redshift_internal.load_id start 1000000000;
+-- `query` is the number that the statement has in stl_query.
 create table if not exists redshift_internal.load (
     query integer primary key, userid oid, xid bigint, session integer, database name, tbl oid, table_name text,
     data_source text, file_format text, started timestamp, ended timestamp, status text, loaded_rows bigint default 0,
@@ -63,6 +62,8 @@ create or replace function pg_catalog.pg_last_copy_id() returns integer language
          where l.session = pg_catalog.pg_backend_pid() and l.status = 'failed' and l.started >= (
              select backend_start at time zone 'UTC' from pg_catalog.pg_stat_activity where pid = pg_catalog.pg_backend_pid())),
         nullif(current_setting('redshift.last_copy_id', true), '')::integer), -1) $$;
+create or replace function pg_catalog.pg_last_query_id() returns integer language sql stable as $$
+    select current_setting('redshift.last_query_id')::integer $$;
 create or replace function pg_catalog.pg_last_copy_count() returns bigint language sql stable as $$
     select case when pg_catalog.pg_last_copy_id()::text = current_setting('redshift.last_copy_id', true)
                 then current_setting('redshift.last_copy_count', true)::bigint else 0 end $$;
