@@ -18,7 +18,7 @@ from .postgres import OWNER, Postgres, PostgresError
 
 _FILES = (
     "types.sql", "comparison.sql", "functions.sql", "strings.sql", "aggregates.sql", "super.sql", "late_binding.sql",
-    "catalog.sql", "loads.sql",
+    "materialized.sql", "catalog.sql", "loads.sql",
 )  # fmt: skip
 _SESSION = "set standard_conforming_strings = on; set client_min_messages = error; set search_path = pg_catalog;"
 

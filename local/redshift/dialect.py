@@ -20,15 +20,15 @@ from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
 from .expressions import rewrite
 from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
+from .materialized import (
+    alter_materialized_view,
+    create_materialized_view,
+    drop_materialized_view,
+    refresh_materialized_view,
+)
 from .merge import merge
 from .refusals import refusal
-from .routines import (
-    alter_materialized_view,
-    create_function,
-    drop_materialized_view,
-    materialized_view,
-    refresh,
-)
+from .routines import create_function
 from .statement import Statement
 from .unload_statement import parse_unload
 
@@ -293,7 +293,7 @@ _RULES: dict[str, Rule] = {
     "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
     "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,
     "CREATE FUNCTION": create_function, "DROP FUNCTION": _drop,
-    "CREATE MATERIALIZED": materialized_view, "REFRESH MATERIALIZED": refresh,
+    "CREATE MATERIALIZED": create_materialized_view, "REFRESH MATERIALIZED": refresh_materialized_view,
     "ALTER MATERIALIZED": alter_materialized_view, "DROP MATERIALIZED": drop_materialized_view,
     "CREATE SCHEMA": _schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": _drop,
     "CREATE DATABASE": create_database, "ALTER DATABASE": alter_database, "DROP DATABASE": _database,

@@ -74,7 +74,6 @@ NOT_IMITATED = [
     ("select 1 from t a, t b where a.a = b.a (+)", "(+)"),
     ("select lag(a ignore nulls) over (order by a) from t", "NULLS"),
     ("select 1 from t, unpivot t.a as v at k", "UNPIVOT"),
-    ("refresh materialized view m cascade", "CASCADE"),
     ("execute x", "EXECUTE"),
     ("select '{}'::super", "SUPER"),
     ("set downcase_delimited_identifier to off", "downcase"),
