@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from .copy_statement import parse_copy
-from .databases import alter_database, create_database
+from .databases import alter_database, create_database, create_schema, drop_schema
 from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
 from .expressions import rewrite
@@ -29,6 +29,7 @@ from .materialized import (
 from .merge import merge
 from .refusals import refusal
 from .routines import create_function
+from .show import LISTS, show
 from .statement import Statement
 from .unload_statement import parse_unload
 
@@ -175,7 +176,17 @@ def _setting(sql: str, tokens: list[Token]) -> Statement:
     if name in _SETTINGS:
         prefixed = Edit(tokens[at].start, tokens[at].end, f"redshift.{name}")
         return Statement(sql, apply(sql, [prefixed]), kind)
-    if kind == "SHOW" and name in ("tables", "schemas", "databases", "columns", "grants", "external", "view"):
+    if kind == "SHOW" and name.upper() in LISTS:
+        return show(sql, tokens)
+    if kind == "SHOW" and name in (
+        "external",
+        "view",
+        "procedures",
+        "functions",
+        "parameters",
+        "constraints",
+        "column",
+    ):
         raise NotImitated(f"SHOW {name.upper()}")
     if kind == "SET" and name in ("transaction", "default_transaction_isolation", "characteristics"):
         raise NotImitated(f"SET {name.upper()}: the isolation level belongs to the database (--isolation)")
@@ -264,14 +275,6 @@ def _principal(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
 
 
-def _schema(sql: str, tokens: list[Token]) -> Statement:
-    if any(t.word == "QUOTA" for t in tokens):
-        raise NotImitated("CREATE SCHEMA … QUOTA")
-    if any(t.word in ("TABLE", "VIEW", "GRANT") for t in tokens[3:]):
-        raise Refused("CREATE SCHEMA with objects in it")
-    return Statement(sql, fold(sql, tokens), "CREATE")
-
-
 def _database(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, fold(sql, tokens), "DROP", alone="DROP DATABASE")
 
@@ -295,7 +298,7 @@ _RULES: dict[str, Rule] = {
     "CREATE FUNCTION": create_function, "DROP FUNCTION": _drop,
     "CREATE MATERIALIZED": create_materialized_view, "REFRESH MATERIALIZED": refresh_materialized_view,
     "ALTER MATERIALIZED": alter_materialized_view, "DROP MATERIALIZED": drop_materialized_view,
-    "CREATE SCHEMA": _schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": _drop,
+    "CREATE SCHEMA": create_schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": drop_schema,
     "CREATE DATABASE": create_database, "ALTER DATABASE": alter_database, "DROP DATABASE": _database,
     "CREATE USER": _principal, "ALTER USER": _principal, "DROP USER": _drop,
     "CREATE GROUP": _principal, "ALTER GROUP": _passed("ALTER"), "DROP GROUP": _drop,

@@ -77,7 +77,9 @@ NOT_IMITATED = [
     ("execute x", "EXECUTE"),
     ("select '{}'::super", "SUPER"),
     ("set downcase_delimited_identifier to off", "downcase"),
-    ("show tables from schema dev.public", "SHOW TABLES"),
+    ("show tables from database dev", "SHOW TABLES"),
+    ("show tables from schema other.public", "SHOW TABLES"),
+    ("show view t", "SHOW VIEW"),
 ]
 
 

@@ -139,6 +139,16 @@ create or replace view pg_catalog.pg_user as
     select usename, usesysid, usecreatedb, usesuper, userepl, usebypassrls, '********'::text as passwd, valuntil, useconfig,
            usesuper as usecatupd from pg_catalog.pg_shadow;
 
+-- True, or an error: SHOW (show.py) and the names of schemas know this session's database only.
+create or replace function redshift_internal.this_database(name text, otherwise text) returns boolean
+language plpgsql stable as $$
+begin
+    if name <> current_database() then
+        raise exception '%', otherwise using errcode = 'feature_not_supported';
+    end if;
+    return true;
+end $$;
+
 -- A database's own setting, else the server's (--isolation).
 create or replace function redshift_internal.isolation_level(database oid) returns text language sql stable as $$
     select case coalesce(
