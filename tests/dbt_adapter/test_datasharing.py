@@ -18,8 +18,7 @@ from dbt.tests.adapter.grants.test_snapshot_grants import BaseSnapshotGrants
 from dbt.tests.adapter.incremental.test_incremental_on_schema_change import BaseIncrementalOnSchemaChange
 from dbt.tests.util import run_dbt
 
-from .test_contracts_and_docs import TestUdfs
-from .test_materialized_views import TestMaterializedViewBasic
+from . import test_contracts_and_docs, test_materialized_views  # the modules: a class by name would be collected twice
 
 
 class Datasharing:
@@ -80,11 +79,11 @@ class TestCatalogRelationTypesWithDatasharing(Datasharing, CatalogRelationTypes)
     pass
 
 
-class TestMaterializedViewBasicWithDatasharing(Datasharing, TestMaterializedViewBasic):
+class TestMaterializedViewBasicWithDatasharing(Datasharing, test_materialized_views.TestMaterializedViewBasic):
     pass
 
 
-class TestUdfsWithDatasharing(Datasharing, TestUdfs):
+class TestUdfsWithDatasharing(Datasharing, test_contracts_and_docs.TestUdfs):
     pass
 
 
