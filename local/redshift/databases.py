@@ -1,9 +1,9 @@
-"""CREATE DATABASE and ALTER DATABASE: an isolation level belongs to a database, as on Redshift."""
+"""Databases, to which an isolation level belongs as on Redshift, and schemas, which may name theirs."""
 
 from __future__ import annotations
 
 from .errors import NotImitated, RedshiftError, Refused
-from .lexer import Token, read_name, skip
+from .lexer import Edit, Token, fold, literal, read_name, skip
 from .statement import Statement
 
 # Redshift's levels as PostgreSQL's. Snapshot sees conflicts by row, as repeatable read does.
@@ -77,3 +77,26 @@ def _collation(tokens: list[Token], at: int) -> int:
     if given not in ("CS", "CASE_SENSITIVE"):  # the default
         raise NotImitated(f"COLLATE {given}")
     return at + 2
+
+
+def create_schema(sql: str, tokens: list[Token]) -> Statement:
+    if any(t.word == "QUOTA" for t in tokens):
+        raise NotImitated("CREATE SCHEMA … QUOTA")
+    if any(t.word in ("TABLE", "VIEW", "GRANT") for t in tokens[3:]):
+        raise Refused("CREATE SCHEMA with objects in it")
+    edits, checks = _of_this_database(tokens, skip(tokens, 2, "IF", "NOT", "EXISTS"))
+    return Statement(sql, fold(sql, tokens, *edits), "CREATE", checks=checks)
+
+
+def drop_schema(sql: str, tokens: list[Token]) -> Statement:
+    edits, checks = _of_this_database(tokens, skip(tokens, 2, "IF", "EXISTS"))
+    return Statement(sql, fold(sql, tokens, *edits), "DROP", checks=checks)
+
+
+def _of_this_database(tokens: list[Token], at: int) -> tuple[list[Edit], tuple[str, ...]]:
+    """For `CREATE SCHEMA "dev"."s"`: what takes the database away, and the check that it is this session's."""
+    if at + 2 >= len(tokens) or tokens[at + 1].text != ".":
+        return [], ()
+    message = NotImitated("a schema of another database").message
+    check = f"select redshift_internal.this_database({literal(tokens[at].name)}, {literal(message)})"
+    return [Edit(tokens[at].start, tokens[at + 2].start, "")], (check,)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .errors import NotImitated, RedshiftError, Refused
 from .expressions import rewrite
-from .lexer import Token, closing, fold, identifier, literal, read_name, skip, tokenize
+from .lexer import OP, Token, closing, fold, identifier, literal, read_name, skip, tokenize
 from .merge import append
 from .qualify import unqualified_tables
 from .routines import create_function
@@ -123,6 +123,8 @@ def _key(part: list[Token]) -> set[str]:
 def _column(sql: str, part: list[Token]) -> _Column:
     name = part[0].name
     found = read_type(part, 1, column=True)
+    if found is None and part[1].kind == OP:
+        raise RedshiftError(f"syntax error at or near {part[1].text}", "42601")
     if found is None:
         raise Refused(f"type {part[1].text.lower()}")
     column = _Column(name, f"{identifier(name)} {found.sql}", False, False)

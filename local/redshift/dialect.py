@@ -15,24 +15,25 @@ from dataclasses import replace
 from functools import lru_cache
 
 from .copy_statement import parse_copy
-from .databases import alter_database, create_database
+from .databases import alter_database, create_database, create_schema, drop_schema
 from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
 from .expand import expanded
 from .expressions import rewrite
 from .grants import grant, principal
 from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
+from .materialized import (
+    alter_materialized_view,
+    create_materialized_view,
+    drop_materialized_view,
+    refresh_materialized_view,
+)
 from .merge import merge
 from .questions import Columns, nobody
 from .refusals import refusal
-from .routines import (
-    alter_materialized_view,
-    create_function,
-    drop_materialized_view,
-    materialized_view,
-    refresh,
-)
+from .routines import create_function
 from .select_into import select_into
+from .show import LISTS, show
 from .statement import Statement
 from .unload_statement import parse_unload
 
@@ -191,7 +192,17 @@ def _setting(sql: str, tokens: list[Token]) -> Statement:
     if name in _SETTINGS:
         prefixed = Edit(tokens[at].start, tokens[at].end, f"redshift.{name}")
         return Statement(sql, apply(sql, [prefixed]), kind)
-    if kind == "SHOW" and name in ("tables", "schemas", "databases", "columns", "grants", "external", "view"):
+    if kind == "SHOW" and name.upper() in LISTS:
+        return show(sql, tokens)
+    if kind == "SHOW" and name in (
+        "external",
+        "view",
+        "procedures",
+        "functions",
+        "parameters",
+        "constraints",
+        "column",
+    ):
         raise NotImitated(f"SHOW {name.upper()}")
     if kind == "SET" and name in ("transaction", "default_transaction_isolation", "characteristics"):
         raise NotImitated(f"SET {name.upper()}: the isolation level belongs to the database (--isolation)")
@@ -257,14 +268,6 @@ def _passed(kind: str) -> Rule:
     return rule
 
 
-def _schema(sql: str, tokens: list[Token]) -> Statement:
-    if any(t.word == "QUOTA" for t in tokens):
-        raise NotImitated("CREATE SCHEMA … QUOTA")
-    if any(t.word in ("TABLE", "VIEW", "GRANT") for t in tokens[3:]):
-        raise Refused("CREATE SCHEMA with objects in it")
-    return Statement(sql, fold(sql, tokens), "CREATE")
-
-
 def _database(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, fold(sql, tokens), "DROP", alone="DROP DATABASE")
 
@@ -286,9 +289,9 @@ _RULES: dict[str, Rule] = {
     "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
     "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,
     "CREATE FUNCTION": create_function, "DROP FUNCTION": _drop,
-    "CREATE MATERIALIZED": materialized_view, "REFRESH MATERIALIZED": refresh,
+    "CREATE MATERIALIZED": create_materialized_view, "REFRESH MATERIALIZED": refresh_materialized_view,
     "ALTER MATERIALIZED": alter_materialized_view, "DROP MATERIALIZED": drop_materialized_view,
-    "CREATE SCHEMA": _schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": _drop,
+    "CREATE SCHEMA": create_schema, "ALTER SCHEMA": _passed("ALTER"), "DROP SCHEMA": drop_schema,
     "CREATE DATABASE": create_database, "ALTER DATABASE": alter_database, "DROP DATABASE": _database,
     "CREATE USER": principal, "ALTER USER": principal, "DROP USER": _drop,
     "CREATE GROUP": principal, "ALTER GROUP": _passed("ALTER"), "DROP GROUP": _drop,

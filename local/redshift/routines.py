@@ -1,10 +1,10 @@
-"""CREATE FUNCTION (SQL only) and CREATE MATERIALIZED VIEW of Redshift in, PostgreSQL's out."""
+"""CREATE FUNCTION (SQL only) of Redshift in, PostgreSQL's out."""
 
 from __future__ import annotations
 
-from .errors import NotImitated, RedshiftError, Refused
+from .errors import RedshiftError, Refused
 from .expressions import rewrite
-from .lexer import PARAM, STRING, Edit, Token, apply, closing, fold, literal, read_name, skip, string_value, tokenize
+from .lexer import PARAM, STRING, Edit, Token, apply, closing, literal, read_name, skip, string_value, tokenize
 from .statement import Statement
 from .types import read_type
 
@@ -72,57 +72,3 @@ def _body(text: str, types: list[str]) -> str:
     return rewrite(
         apply(text, [Edit(t.start, t.end, arguments.get(t.text, t.text)) for t in tokens if t.kind == PARAM])
     )
-
-
-# Materialized views
-
-
-def materialized_view(sql: str, tokens: list[Token]) -> Statement:
-    name, at = read_name(tokens, skip(tokens, 1, "MATERIALIZED", "VIEW"))
-    while at < len(tokens) and tokens[at].word != "AS":
-        at = _attribute(tokens, at)
-    if at >= len(tokens):
-        raise RedshiftError("syntax error: a materialized view needs AS", "42601")
-    query = sql[tokens[at].end :]
-    depth = 0
-    for token in tokens[at:]:
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 and token.word in ("ORDER", "LIMIT", "OFFSET"):
-            raise Refused(f"{token.word} in a materialized view")
-    text = rewrite(query).strip()
-    made = f"create materialized view {name} as {text}"
-    return Statement(sql, made, "CREATE", query=text, makes_columns=True)
-
-
-def _attribute(tokens: list[Token], at: int) -> int:
-    """Layout and refreshing, which change no result here: the view is as of its last REFRESH."""
-    word, following = tokens[at].word, tokens[at + 1].word if at + 1 < len(tokens) else ""
-    if word == "BACKUP" or word == "DISTSTYLE":
-        return at + 2
-    if word == "AUTO" and following == "REFRESH":
-        return at + 3
-    if word in ("COMPOUND", "INTERLEAVED") and following == "SORTKEY":
-        return at + 1
-    if word in ("DISTKEY", "SORTKEY") and following == "(":
-        return closing(tokens, at + 1) + 1
-    if word == "SORTKEY" and following == "AUTO":
-        return at + 2
-    raise Refused(f"CREATE MATERIALIZED VIEW … {tokens[at].text}")
-
-
-def refresh(sql: str, tokens: list[Token]) -> Statement:
-    name, at = read_name(tokens, skip(tokens, 1, "MATERIALIZED", "VIEW"))
-    if at < len(tokens) and tokens[at].word != "RESTRICT":
-        raise NotImitated(f"REFRESH … {tokens[at].text}")
-    return Statement(sql, f"refresh materialized view {name}", "REFRESH")
-
-
-def alter_materialized_view(sql: str, tokens: list[Token]) -> Statement:
-    name, at = read_name(tokens, skip(tokens, 1, "MATERIALIZED", "VIEW"))
-    if [t.word for t in tokens[at : at + 2]] != ["AUTO", "REFRESH"]:
-        raise NotImitated("ALTER MATERIALIZED VIEW … other than AUTO REFRESH")
-    return Statement(sql, f"select {literal(name)}::regclass where false", "ALTER", tag="ALTER MATERIALIZED VIEW")
-
-
-def drop_materialized_view(sql: str, tokens: list[Token]) -> Statement:
-    return Statement(sql, fold(sql, tokens), "DROP")

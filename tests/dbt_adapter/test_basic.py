@@ -31,6 +31,7 @@ from dbt.tests.adapter.empty import test_empty as empty
 from dbt.tests.adapter.query_comment import test_query_comment as comment
 from dbt.tests.adapter.relations import test_changing_relation_type as changing
 from dbt.tests.adapter.relations import test_dropping_schema_named as dropping
+from dbt.tests.adapter.sample_mode import test_sample_mode as sample
 from dbt.tests.adapter.simple_copy import test_simple_copy as simple_copy
 from dbt.tests.util import AnyStringWith
 
@@ -45,11 +46,14 @@ classes(
         methods.BaseAdapterMethod, table.BaseTableMaterialization, connection.BaseValidateConnection,
         aliases.BaseAliases, aliases.BaseAliasErrors, aliases.BaseSameAliasDifferentSchemas,
         caching.BaseCachingLowercaseModel, caching.BaseCachingSelectedSchemaOnly, caching.BaseNoPopulateCache,
+        caching.BaseCachingUppercaseModel,
         changing.BaseChangeRelationTypeValidator, dropping.BaseDropSchemaNamed,
         comment.BaseQueryComments, comment.BaseMacroQueryComments, comment.BaseMacroArgsQueryComments,
         comment.BaseMacroInvalidQueryComments, comment.BaseNullQueryComments, comment.BaseEmptyQueryComments,
         concurrency.BaseConcurrency, debug.BaseDebugPostgres, debug.BaseDebugProfileVariable,
-        empty.BaseTestEmpty, empty.BaseTestEmptyInlineSourceRef,
+        debug.BaseDebugInvalidProjectPostgres,
+        empty.BaseTestEmpty, empty.BaseTestEmptyInlineSourceRef, empty.MetadataWithEmptyFlag,
+        sample.BaseSampleModeTest,
         show.BaseShowLimit, show.BaseShowDoesNotHandleDoubleLimit,
         simple_copy.SimpleCopyBase, simple_copy.EmptyModelsArentRunBase,
     ],
@@ -78,6 +82,10 @@ class TestCloneNotPossible(clone.BaseCloneNotPossible):
 
 
 class TestCloneSameTargetAndState(clone.BaseCloneSameTargetAndState):
+    pass
+
+
+class TestCloneSameSourceAndTarget(clone.BaseCloneSameSourceAndTarget):
     pass
 
 

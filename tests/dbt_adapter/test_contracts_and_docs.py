@@ -29,7 +29,9 @@ classes(
         docs.BasePersistDocsCommentOnQuotedColumn,
         case.BaseUnitTestCaseInsensivity, invalid_input.BaseUnitTestInvalidInput,
         reserved.BaseUnitTestQuotedReservedWordColumnNames,
-        constraints.BaseTableContractSqlHeader, constraints.BaseIncrementalContractSqlHeader,
+        unit_types.BaseUnitTestingVarcharFixtureNoTruncation,
+        constraints.BaseIncrementalForeignKeyConstraint, constraints.BaseTableContractSqlHeader,
+        constraints.BaseIncrementalContractSqlHeader,
     ],
     quick={"BaseModelGrants"},
 )  # fmt: skip
@@ -166,6 +168,10 @@ class _Function:
 class TestUdfs(_Function, udfs.UDFsBasic):
     def check_function_volatility(self, sql: str) -> None:
         assert "VOLATILE" in sql  # dbt-redshift always writes one
+
+
+class TestCanFindScalarFunction(_Function, udfs.CanFindScalarFunctionRelation):
+    pass
 
 
 class TestDeterministicUdf(_Function, udfs.DeterministicUDF):

@@ -15,8 +15,9 @@ from dbt.tests.adapter.simple_snapshot import new_record_dbt_valid_to_current as
 from dbt.tests.adapter.simple_snapshot import new_record_timestamp_mode as new_timestamp
 from dbt.tests.adapter.simple_snapshot import test_ephemeral_snapshot_hard_deletes as hard_deletes
 from dbt.tests.adapter.simple_snapshot import test_snapshot as snapshot
+from dbt.tests.adapter.simple_snapshot import test_various_configs as various
 
-from .suite import classes
+from .suite import OneByOne, classes
 
 classes(
     globals(),
@@ -53,3 +54,23 @@ class TestMicrobatch(microbatch.BaseMicrobatch):
     def insert_two_rows_sql(self, project: Any) -> str:
         rows = "(4, '2020-01-04 00:00:00-0'), (5, '2020-01-05 00:00:00-0')"
         return f"insert into {project.test_schema}.input_model (id, event_time) values {rows}"
+
+
+class TestSnapshotColumnNames(OneByOne, various.BaseSnapshotColumnNames):
+    pass
+
+
+class TestSnapshotColumnNamesFromDbtProject(OneByOne, various.BaseSnapshotColumnNamesFromDbtProject):
+    pass
+
+
+class TestSnapshotInvalidColumnNames(OneByOne, various.BaseSnapshotInvalidColumnNames):
+    pass
+
+
+class TestSnapshotDbtValidToCurrent(OneByOne, various.BaseSnapshotDbtValidToCurrent):
+    pass
+
+
+class TestSnapshotMultiUniqueKey(OneByOne, various.BaseSnapshotMultiUniqueKey):
+    pass

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+from typing import Any
+
 import pytest
 from dbt.tests.adapter.simple_seed import test_seed as seed
 from dbt.tests.adapter.simple_seed import test_seed_type_override as override
 from dbt.tests.adapter.store_test_failures_tests import basic
 from dbt.tests.adapter.store_test_failures_tests import test_store_test_failures as store
 
-from .suite import classes
+from .suite import OneByOne, classes
 
 classes(
     globals(),
@@ -54,3 +58,47 @@ class TestSimpleSeedColumnOverride(override.BaseSimpleSeedColumnOverride):
     @staticmethod
     def seed_tricky_types() -> dict[str, str]:
         return dict.fromkeys(("seed_id_str", "looks_like_a_bool", "looks_like_a_date"), "text")
+
+
+class TestBasicSeedTests(OneByOne, seed.BaseBasicSeedTests):
+    pass
+
+
+class TestSeedConfigFullRefreshOn(OneByOne, seed.BaseSeedConfigFullRefreshOn):
+    pass
+
+
+class TestSeedConfigFullRefreshOff(OneByOne, seed.BaseSeedConfigFullRefreshOff):
+    pass
+
+
+class TestSeedCustomSchema(OneByOne, seed.BaseSeedCustomSchema):
+    pass
+
+
+class TestSeedWithUniqueDelimiter(OneByOne, seed.BaseSeedWithUniqueDelimiter):
+    pass
+
+
+class TestSeedWithWrongDelimiter(OneByOne, seed.BaseSeedWithWrongDelimiter):
+    pass
+
+
+class TestSeedWithEmptyDelimiter(OneByOne, seed.BaseSeedWithEmptyDelimiter):
+    pass
+
+
+class TestSeedParsing(OneByOne, seed.BaseSeedParsing):
+    pass
+
+
+class TestSimpleSeedWithBom(OneByOne, seed.BaseSimpleSeedWithBOM):
+    @pytest.fixture(scope="class", autouse=True)
+    def setUp(self, project: Any) -> None:
+        """The base looks for the package's file beside this one."""
+        project.run_sql(seed.seeds.seeds__expected_sql)
+        shutil.copy(Path(seed.__file__).parent / "seed_bom.csv", Path(project.project_root) / "seeds")
+
+
+class TestSeedSpecificFormats(OneByOne, seed.BaseSeedSpecificFormats):
+    pass

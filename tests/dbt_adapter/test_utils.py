@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from dbt.tests.adapter.utils import test_timestamps as timestamps
 from dbt.tests.adapter.utils.data_types import test_type_string as string
-from dbt.tests.adapter.utils.test_escape_single_quotes import BaseEscapeSingleQuotesQuote
+from dbt.tests.adapter.utils.test_escape_single_quotes import (
+    BaseEscapeSingleQuotesBackslash,
+    BaseEscapeSingleQuotesQuote,
+)
 
 from .suite import classes
 
@@ -41,7 +44,7 @@ def _bases() -> list[type]:
 
 classes(
     globals(),
-    [*_bases(), BaseEscapeSingleQuotesQuote],
+    [*_bases(), BaseEscapeSingleQuotesQuote, BaseEscapeSingleQuotesBackslash],
     quick={"BaseDateAdd", "BaseDateDiff", "BaseListagg"},
 )
 

@@ -75,10 +75,11 @@ NOT_IMITATED = [
     ("select 1 from t a, t b where a.a (+) = 1", "(+)"),
     ("select max(a ignore nulls) over () from t", "NULLS"),
     ("select checksum(a) from t", "checksum"),
-    ("refresh materialized view m cascade", "CASCADE"),
     ("execute x", "EXECUTE"),
     ("set downcase_delimited_identifier to off", "downcase"),
-    ("show tables from schema dev.public", "SHOW TABLES"),
+    ("show tables from database dev", "SHOW TABLES"),
+    ("show tables from schema other.public", "SHOW TABLES"),
+    ("show view t", "SHOW VIEW"),
 ]
 
 

@@ -64,9 +64,12 @@ begin
         where c.attrelid = target::regclass and c.relkind = 'r' order by c.position;
 end $$;
 
--- pg_attribute without the columns of late-binding views, which Redshift does not keep there (expressions.py).
+-- pg_attribute without the columns of late-binding views, which Redshift does not keep there (expressions.py), and with
+-- the layout of materialized views; that of tables is not kept.
 create or replace view redshift_internal.pg_attribute as
-    select a.* from pg_catalog.pg_attribute a
+    select a.*, coalesce(m.settings ->> 'key' = a.attname, false) as attisdistkey,
+           coalesce(array_position(array(select jsonb_array_elements_text(m.settings -> 'sort')), a.attname::text), 0) as attsortkeyord
+    from pg_catalog.pg_attribute a left join redshift_internal.materialized m on m.storage = a.attrelid
     where not exists (select 1 from redshift_internal.late_binding_view v where v.view = a.attrelid);
 -- With what PostgreSQL dropped since 8.0 and psql's \d asks such a server for.
 create or replace view redshift_internal.pg_class as
@@ -110,10 +113,41 @@ create or replace view information_schema.tables as
     where c.relkind in ('r', 'v') and not pg_catalog.pg_is_other_temp_schema(n.oid);
 grant select on information_schema.columns, information_schema.tables to public;
 
+-- The definition of a materialized view is its CREATE statement: that is how tools tell it from another view.
+do $$
+begin
+    if to_regclass('information_schema.postgres_views') is null then
+        alter view information_schema.views rename to postgres_views;
+    end if;
+end $$;
+create or replace view information_schema.views as
+    select v.table_catalog::varchar, v.table_schema::varchar, v.table_name::varchar,
+           coalesce(m.settings ->> 'definition', v.view_definition)::varchar as view_definition,
+           v.check_option::varchar, v.is_updatable::varchar, v.is_insertable_into::varchar
+    from information_schema.postgres_views v left join redshift_internal.materialized m
+        on m.schema_name = v.table_schema and m.view_name = v.table_name;
+grant select on information_schema.views to public;
+create or replace view pg_catalog.pg_views as
+    select n.nspname as schemaname, c.relname as viewname, pg_catalog.pg_get_userbyid(c.relowner) as viewowner,
+           coalesce(m.settings ->> 'definition', pg_catalog.pg_get_viewdef(c.oid)) as definition
+    from pg_catalog.pg_class c left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join redshift_internal.materialized m on m.view = c.oid
+    where c.relkind = 'v';
+
 -- Redshift's pg_user has one column that PostgreSQL's has not; a view grows at its end only.
 create or replace view pg_catalog.pg_user as
     select usename, usesysid, usecreatedb, usesuper, userepl, usebypassrls, '********'::text as passwd, valuntil, useconfig,
            usesuper as usecatupd from pg_catalog.pg_shadow;
+
+-- True, or an error: SHOW (show.py) and the names of schemas know this session's database only.
+create or replace function redshift_internal.this_database(name text, otherwise text) returns boolean
+language plpgsql stable as $$
+begin
+    if name <> current_database() then
+        raise exception '%', otherwise using errcode = 'feature_not_supported';
+    end if;
+    return true;
+end $$;
 
 -- A database's own setting, else the server's (--isolation).
 create or replace function redshift_internal.isolation_level(database oid) returns text language sql stable as $$
@@ -176,10 +210,10 @@ create view pg_catalog.stv_db_isolation_level as
     select datname::char(128) as db_name, redshift_internal.isolation_level(oid)::char(20) as isolation_level
     from pg_catalog.pg_database where not datistemplate and datname <> 'postgres';
 create view pg_catalog.svv_table_info as
-    select current_database()::text as "database", n.nspname::text as "schema", c.oid as table_id, c.relname::text as "table",
-           'N'::text as encoded, 'EVEN'::text as diststyle, null::text as sortkey1,
+    select current_database()::text as "database", n.nspname::text as "schema", c.oid as table_id, coalesce(m.view_name, c.relname)::text as "table",
+           'N'::text as encoded, coalesce(m.settings ->> 'dist', 'EVEN') as diststyle, m.settings -> 'sort' ->> 0 as sortkey1,
            coalesce((select max(o.octets) from redshift_internal.columns_of o where o.attrelid = c.oid and o.data_type = 'character varying'), 0) as max_varchar,
-           null::text as sortkey1_enc, 0 as sortkey_num,
+           null::text as sortkey1_enc, coalesce(jsonb_array_length(m.settings -> 'sort'), 0) as sortkey_num,
            greatest(1, pg_catalog.pg_total_relation_size(c.oid) / 1048576)::bigint as size, 0.01::numeric(10,4) as pct_used,
            0::bigint as empty, null::numeric(5,2) as unsorted, 0::numeric(5,2) as stats_off,
            greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::numeric(38,0) as tbl_rows,
@@ -187,7 +221,8 @@ create view pg_catalog.svv_table_info as
            greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::numeric(38,0) as estimated_visible_rows,
            null::text as risk_event, null::numeric(12,2) as vacuum_sort_benefit
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname not in ('pg_catalog', 'information_schema', 'redshift_internal');
+    left join redshift_internal.materialized m on m.storage = c.oid
+    where c.relkind in ('r', 'm') and c.relpersistence = 'p' and n.nspname not in ('pg_catalog', 'information_schema', 'redshift_internal');
 create view pg_catalog.svv_relation_privileges as
     select n.nspname::text as namespace_name, c.relname::text as relation_name, a.privilege_type::text,
            a.grantee::integer as identity_id,
@@ -258,13 +293,19 @@ create view pg_catalog.svv_external_tables as
 create view pg_catalog.svv_external_schemas as
     select null::integer as esoid, null::smallint as eskind, null::varchar as schemaname, null::integer as esowner,
            null::varchar as databasename, null::varchar as esoptions where false;
--- Whether one is stale is not known here: NULL.
+-- Whether one is stale costs a look at its tables: not for a query that does not ask for it.
 create view pg_catalog.stv_mv_info as
-    select current_database()::varchar as db_name, schemaname::varchar as "schema", matviewname::varchar as name,
-           null::bigint as updated_upto_xid, null::char(1) as is_stale, matviewowner::varchar as owner_user_name,
-           1 as state, 'f'::char(1) as autorewrite, 'f'::char(1) as autorefresh from pg_catalog.pg_matviews;
+    select current_database()::char(128) as db_name, m.schema_name::char(128) as "schema", m.view_name::char(128) as name,
+           null::bigint as updated_upto_xid,
+           case when (m.settings ->> 'mutable')::boolean
+                  or redshift_internal.fingerprint(m.storage) is distinct from m.settings ->> 'fingerprint'
+                then 't' else 'f' end::char(1) as is_stale,
+           m.owner::char(128) as owner_user_name, (m.settings ->> 'state')::integer as state, 'f'::char(1) as autorewrite,
+           case when (m.settings ->> 'auto')::boolean then 't' else 'f' end::char(1) as autorefresh
+    from redshift_internal.materialized m;
 create view pg_catalog.svv_mv_info as
-    select db_name as database_name, "schema" as schema_name, owner_user_name as user_name, name, is_stale, state, autorefresh
+    select db_name as database_name, "schema" as schema_name, owner_user_name as user_name, name, is_stale, state,
+           autorewrite, autorefresh
     from pg_catalog.stv_mv_info;
 create view pg_catalog.sys_query_detail as
     select null::integer as user_id, null::bigint as query_id, null::timestamp as start_time, null::timestamp as end_time,
