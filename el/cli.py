@@ -20,6 +20,12 @@ _SELECTORS = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _FULL = click.option("--full", is_flag=True, help="Copy every row again instead of what changed.")
 
+_ACCEPT = click.option(
+    "--accept-server",
+    is_flag=True,
+    help="Go on although MySQL is another server now: right only if nothing was lost. Reads one more hour again.",
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="el")
@@ -54,16 +60,17 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 @main.command()
 @_SELECTORS
 @_FULL
+@_ACCEPT
 @_JSON
 @_command
-def extract(selectors: tuple[str, ...], full: bool, as_json: bool) -> int:
+def extract(selectors: tuple[str, ...], full: bool, accept_server: bool, as_json: bool) -> int:
     """MySQL to S3: read what changed and commit it to the landing.
 
     Needs MySQL and S3 only.
 
     Example: el extract clinic
     """
-    return _run("extract", selectors, True, False, full, as_json)
+    return _run("extract", selectors, True, False, full, as_json, accept_server)
 
 
 @main.command()
@@ -83,14 +90,15 @@ def load(selectors: tuple[str, ...], as_json: bool) -> int:
 @main.command()
 @_SELECTORS
 @_FULL
+@_ACCEPT
 @_JSON
 @_command
-def run(selectors: tuple[str, ...], full: bool, as_json: bool) -> int:
+def run(selectors: tuple[str, ...], full: bool, accept_server: bool, as_json: bool) -> int:
     """Extract, then load.
 
     Example: el run --full clinic.messages
     """
-    return _run("run", selectors, True, True, full, as_json)
+    return _run("run", selectors, True, True, full, as_json, accept_server)
 
 
 @main.command()
@@ -109,13 +117,21 @@ def status(selectors: tuple[str, ...], as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _run(command: str, selectors: tuple[str, ...], extracting: bool, loading: bool, full: bool, as_json: bool) -> int:
+def _run(
+    command: str,
+    selectors: tuple[str, ...],
+    extracting: bool,
+    loading: bool,
+    full: bool,
+    as_json: bool,
+    accept_server: bool = False,
+) -> int:
     from el import config, runs, settings
     from el import run as conductor
 
     tables = config.select(config.load_sources(settings.sources_folder()), selectors)
     log = runs.open_log(command)
-    results = conductor.run(tables, extracting, loading, full, quiet=as_json)
+    results = conductor.run(tables, extracting, loading, full, accept_server, quiet=as_json)
     click.echo(runs.report(results, log, as_json))
     failures = runs.failures(results)
     if failures:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +35,15 @@ class Defaults(_Model):
     """Values for every table of the source that does not say otherwise."""
 
     mode: Mode = Field("merge", description="merge: rows that changed, by primary key. replace: the whole table.")
-    cursor: str | None = Field(None, description="Column that every write sets to the current time.")
+    cursor: str | None = Field(
+        None,
+        description="Column that every write sets to the current time; in a table that only grows also an integer "
+        "that MySQL counts up.",
+    )
+    cursor_zone: str | None = Field(
+        None,
+        description="Time zone of the clock that writes a DATETIME or DATE cursor, such as Europe/Berlin or UTC.",
+    )
     overlap: int = Field(
         60,
         ge=0,
@@ -47,6 +56,7 @@ class TableConfig(_Model):
 
     mode: Mode | None = Field(None, description="Overrides the default mode.")
     cursor: str | None = Field(None, description="Overrides the default cursor.")
+    cursor_zone: str | None = Field(None, description="Overrides the default time zone of the cursor.")
     overlap: int | None = Field(None, ge=0, description="Overrides the default overlap.")
     exclude: list[str] = Field(default_factory=list, description="Columns that never leave MySQL.")
     hash: list[str] = Field(
@@ -70,6 +80,7 @@ class Table:
     name: str
     mode: Mode
     cursor: str | None
+    cursor_zone: str | None
     overlap: int
     exclude: tuple[str, ...]
     hash: tuple[str, ...]
@@ -249,8 +260,13 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[Path_, int]) -> lis
     if not config.tables:
         problems.append(f"{file}:{lines[('tables',)]}: no table is listed")
     by_raw_name: dict[str, str] = {}
+    problems += _zone_rule(config.defaults.cursor_zone, f"{file}:{lines.get(('defaults', 'cursor_zone'), 1)}:")
     for name in config.tables:
         table = _table(config, name, str(file), lines)
+        problems += _zone_rule(
+            config.tables[name].cursor_zone,
+            f'{file}:{lines.get(("tables", name, "cursor_zone"), 1)}: table "{name}":',
+        )
         if table.mode == "merge" and table.cursor is None:
             problems.append(
                 table.problem(
@@ -268,6 +284,13 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[Path_, int]) -> lis
     return problems
 
 
+def _zone_rule(zone: str | None, where: str) -> list[str]:
+    known = available_timezones()
+    if zone is None or zone in known:
+        return []
+    return [f'{where} cursor_zone "{zone}" is no time zone, such as Europe/Berlin{nearest(zone, known)}']
+
+
 def _table(config: SourceConfig, name: str, place: str, lines: dict[Path_, int]) -> Table:
     own = config.tables[name]
     mode = own.mode or config.defaults.mode
@@ -280,6 +303,7 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[Path_, int])
         name=name,
         mode=mode,
         cursor=(own.cursor or config.defaults.cursor) if mode == "merge" else None,
+        cursor_zone=own.cursor_zone or config.defaults.cursor_zone,
         overlap=config.defaults.overlap if own.overlap is None else own.overlap,
         exclude=tuple(own.exclude),
         hash=tuple(own.hash),

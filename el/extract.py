@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,13 +23,16 @@ import pyarrow as pa
 from el import __version__
 from el.config import Table
 from el.errors import CommitExists
-from el.landing import Commit, LandedColumn, Pass, TableLanding, Window
+from el.landing import Asked, Commit, LandedColumn, Pass, Server, TableLanding, Window
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Key, behind, boundary, chunk_rows, up_to
 from el.mysql.connection import Connection, connected
-from el.mysql.fingerprint import Fingerprint, fingerprint, unchanged, window_condition
+from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
+from el.mysql.identity import read_server
 from el.mysql.reader import Reader, hash_key_id
 from el.mysql.window import Bound
+from el.plan import missed
+from el.plan import plan as make_plan
 from el.settings import MySQL
 from el.upload import ADDED, Load, upload
 
@@ -78,6 +79,7 @@ class Extractor:
     bound: Bound
     hash_key: bytes | None
     work: Path
+    accept_server: bool = False
     progress: Progress = lambda rows: None
     expect: Progress = lambda rows: None
 
@@ -100,57 +102,42 @@ class Extractor:
 
     def _pass(self, connection: Connection, full: bool, result: Extracted) -> None:
         head = self.landing.head()
-        plan = self._plan(head, full, result)
-        if self._is_idle(connection, head, plan):
-            result.lo = result.next_lo = plan.window.lo
-            return
-        mark = plan.fingerprint or fingerprint(connection, self.shape, _parse(plan.window.next_lo))
+        plan = make_plan(head, self.table, self.shape, self._signature(), self.bound, full, self.accept_server)
+        warnings = [*plan.warnings]
+        if head and plan.expected:
+            idle, newest = glance(connection, self.shape, plan.window.lo, plan.expected)
+            warnings += missed(head, self.table, self.shape.cursor, newest)
+            if idle:
+                result.lo = result.next_lo = plan.window.lo
+                result.warnings += [*warnings, *_without_cursor(self.shape, plan.expected)]
+                return
+        window, mark = plan.window, plan.mark
+        if mark is None:
+            mark = fingerprint(connection, self.shape, window.next_lo)
+            window = replace(window, newest=newest_behind(connection, self.shape, window.next_lo))
+        warnings += _without_cursor(self.shape, mark)
+        result.warnings += warnings
         if plan.full and plan.after is None:
             self.expect(self.shape.estimated_rows)
-        result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
+        result.full, result.lo, result.next_lo = plan.full, window.lo, window.next_lo
         first_seq = plan.first_seq or (head.seq + 1 if head else 1)
         after, previous = plan.after, head
+        condition = window_condition(self.shape, None if plan.full else window.lo)
         with Reader(self.table.label, self.server, self.shape, self.hash_key) as reader:
             done = False
             while not done:
-                batch = _Batch(self, connection, reader, _condition(self.shape, plan), after)
+                batch = _Batch(self, connection, reader, condition, after)
                 seq = (previous.seq if previous else 0) + 1
                 load = upload(self.table.label, self.landing, self.shape.columns, reader.schema, batch, seq, self.work)
                 after, done = batch.after, batch.done
                 reading = Pass(plan.full, first_seq, done, after)
-                commit = self._commit(seq, load, previous, plan, reading, mark, reader.take_counts(), result)
+                # After the read: what was read must be part of the history that the next run asks for.
+                server = replace(self.bound.server, gtid=read_server(connection).gtid)
+                counts = reader.take_counts()
+                commit = self._commit(seq, load, previous, plan.asked, window, server, reading, mark, counts, warnings)
                 self.landing.write_commit(commit)
                 result.add(commit)
                 previous = commit
-
-    def _plan(self, head: Commit | None, full: bool, result: Extracted) -> _Plan:
-        """What to read now, from the head commit alone."""
-        bound = partial(self.bound.next_lo, self.shape.cursor_is_local, self.shape.cursor_digits, self.table.overlap)
-        if self.table.mode == "replace":
-            return _Plan(True, Window(None, None, None))
-        changed = head is not None and (head.signature != self._signature() or head.mode != "merge")
-        if head is None or full or changed:
-            if head is not None and changed:
-                result.warnings.append(_what_changed(head, self.shape))
-            next_lo = _print(bound(None))
-            return _Plan(True, Window(self.table.cursor, None, next_lo))
-        if not head.reading.done:
-            mark = Fingerprint(**head.fingerprint)
-            return _Plan(head.reading.full, head.window, mark, head.reading.first_seq, head.reading.after)
-        lo = _parse(head.window.next_lo)
-        return _Plan(lo is None, Window(self.table.cursor, head.window.next_lo, _print(bound(lo))))
-
-    def _is_idle(self, connection: Connection, head: Commit | None, plan: _Plan) -> bool:
-        if (
-            head is None
-            or plan.after is not None
-            or head.signature != self._signature()
-            or head.mode != self.table.mode
-        ):
-            return False
-        if self.table.mode == "merge" and (plan.full or not head.reading.done):
-            return False
-        return unchanged(connection, self.shape, _parse(plan.window.lo), Fingerprint(**head.fingerprint))
 
     def _signature(self) -> str:
         # Another hash key makes other hashes of the same values: then every row is copied again.
@@ -162,11 +149,13 @@ class Extractor:
         seq: int,
         load: Load,
         previous: Commit | None,
-        plan: _Plan,
+        asked: Asked,
+        window: Window,
+        server: Server,
         reading: Pass,
         mark: Fingerprint,
         counts: dict[str, dict[str, int]],
-        result: Extracted,
+        warnings: list[str],
     ) -> Commit:
         keys = {column.raw_name for column in self.shape.primary_key}
         types = ADDED | {column.raw_name: column.redshift for column in self.shape.columns}
@@ -179,30 +168,20 @@ class Extractor:
             previous_load_id=previous.load_id if previous else None,
             mode=self.table.mode,
             reading=reading,
-            window=plan.window,
+            window=window,
             signature=self._signature(),
             columns=[LandedColumn(name, types[name], name in keys, name in json_columns) for name in load.columns],
             files=load.files,
             rows=sum(file.rows for file in load.files),
             fingerprint=asdict(mark),
             dlt_schema_hash=load.schema_hash,
-            server=self.bound.server,
+            server=server,
+            asked=asked,
             extracted_at=load.extracted_at.isoformat(timespec="seconds"),
             el_version=__version__,
             counts=counts,
-            warnings=[*result.warnings, *said(counts)],
+            warnings=[*warnings, *said(counts)],
         )
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """One pass, before its first row is read."""
-
-    full: bool
-    window: Window
-    fingerprint: Fingerprint | None = None
-    first_seq: int | None = None
-    after: Key | None = None
 
 
 class _Batch:
@@ -232,18 +211,6 @@ class _Batch:
             self.after, self.done = last, last is None
 
 
-def _condition(shape: TableShape, plan: _Plan) -> str:
-    return window_condition(shape, None if plan.full else _parse(plan.window.lo))
-
-
-def _parse(moment: str | None) -> datetime | None:
-    return datetime.fromisoformat(moment) if moment else None
-
-
-def _print(moment: datetime | None) -> str | None:
-    return moment.isoformat(" ", "microseconds") if moment else None
-
-
 def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """What could not be carried as it was, in words."""
     words = {"zero_dates": "dates that do not exist became NULL", "nul_characters": "texts lost NUL characters"}
@@ -252,14 +219,10 @@ def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     ]
 
 
-def _what_changed(head: Commit, shape: TableShape) -> str:
-    before = {column.name for column in head.columns} - ADDED.keys()
-    now = {column.raw_name for column in shape.columns}
-    facts = []
-    if now - before:
-        facts.append(f"new columns {', '.join(sorted(now - before))}")
-    if before - now:
-        facts.append(f"{', '.join(sorted(before - now))} no longer read (kept in Redshift; NULL in rows copied now)")
-    return (
-        f"{'; '.join(facts) or 'types, key, cursor or hash key changed'} since commit {head.seq}: copied in full again"
-    )
+def _without_cursor(shape: TableShape, mark: Fingerprint) -> list[str]:
+    if not mark.nulls or not shape.cursor:
+        return []
+    return [
+        f"{mark.nulls:,} rows have no {shape.cursor.name}: each of them is read again whenever one row of the window "
+        f"changes. Remedy: set it at every write"
+    ]

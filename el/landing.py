@@ -28,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from el import settings
 from el.errors import CommitExists, LandingDamage, LandingError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,41 @@ class Pass:
 
 @dataclass(frozen=True)
 class Window:
-    """The cursor, ``lo`` (None: from the beginning) and the next ``lo``, both without a zone as MySQL has them."""
+    """The cursor, ``lo`` (None: from the beginning) and the next ``lo``, both in the cursor's own form.
+
+    ``kind`` is timestamp (UTC), datetime, date (both in their writer's zone) or integer. ``newest`` is the largest
+    cursor behind the next ``lo``: one that is larger at the next run belongs to a row that was missed.
+    """
 
     cursor: str | None
+    kind: str | None
     lo: str | None
     next_lo: str | None
+    newest: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """When a pass asked the server how far the watermark may move; the next pass compares its own question with it.
+
+    ``at`` is the server's clock in UTC, ``host`` that of the host which asked, at the same moment. Every statement
+    that began before ``quiet`` had ended. ``top`` is the largest integer cursor seen before ``top_at``.
+    """
+
+    at: str
+    host: str
+    quiet: str
+    top: int | None = None
+    top_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """The MySQL server a pass read: who it is, and how far its history had come (None: it does not say)."""
+
+    id: str
+    gtid: str | None
+    lsn: int | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +124,8 @@ class Commit:
     rows: int
     fingerprint: dict[str, Any]
     dlt_schema_hash: str
-    server: str
+    server: Server
+    asked: Asked
     extracted_at: str
     el_version: str
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -116,6 +147,8 @@ class Commit:
                 )
             content["reading"] = Pass(**content["reading"])
             content["window"] = Window(**content["window"])
+            content["server"] = Server(**content["server"])
+            content["asked"] = Asked(**content["asked"])
             content["columns"] = [LandedColumn(**column) for column in content["columns"]]
             content["files"] = [LandedFile(**file) for file in content["files"]]
             return cls(**{name.name: content[name.name] for name in fields(cls)})
@@ -256,6 +289,7 @@ class TableLanding:
             "seq": commit.seq,
             "load_id": commit.load_id,
             "cursor": commit.window.cursor,
+            "kind": commit.window.kind,
             "horizon": commit.window.next_lo,
             "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }

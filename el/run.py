@@ -23,6 +23,7 @@ from el.landing import Landing
 from el.load import Loaded, Loader
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
+from el.mysql.replica import reads_from
 from el.mysql.window import Bound, read_bound
 from el.progress import Bar, Progress
 from el.redshift import ledger
@@ -51,7 +52,12 @@ class TableRun:
 
 
 def run(
-    tables: Sequence[Table], extracting: bool, loading: bool, full: bool = False, quiet: bool = False
+    tables: Sequence[Table],
+    extracting: bool,
+    loading: bool,
+    full: bool = False,
+    accept_server: bool = False,
+    quiet: bool = False,
 ) -> list[TableRun]:
     """Extract, load or both.
 
@@ -61,7 +67,9 @@ def run(
     results = {table.label: TableRun(table.label, table.mode) for table in tables}
     # Settings first: a variable that is missing must not be found after an hour of extract.
     landing = Landing(settings.landing())
-    servers = {source: settings.mysql(source) for source in _sources(tables)} if extracting else {}
+    sources = _sources(tables) if extracting else []
+    servers = {source: (settings.mysql(source), settings.mysql_replica(source)) for source in sources}
+    patience = settings.replica_seconds()
     hash_key = settings.hash_key() if extracting and any(table.hash for table in tables) else None
     redshift = settings.redshift() if loading else None
     workers = settings.tables_at_once()
@@ -71,7 +79,7 @@ def run(
         _fail(tables, results, error)
         return list(results.values())
     if extracting:
-        _extract(tables, results, landing, servers, hash_key, workers, full, quiet)
+        _extract(tables, results, landing, servers, patience, hash_key, workers, full, accept_server, quiet)
     if redshift:
         _load(tables, results, landing, redshift, workers, quiet)
     return list(results.values())
@@ -81,20 +89,23 @@ def _extract(
     tables: Sequence[Table],
     results: dict[str, TableRun],
     landing: Landing,
-    servers: dict[str, settings.MySQL],
+    servers: dict[str, tuple[settings.MySQL, settings.MySQL | None]],
+    patience: int,
     hash_key: bytes | None,
     workers: int,
     full: bool,
+    accept_server: bool,
     quiet: bool,
 ) -> None:
-    known: dict[str, tuple[Bound, dict[str, TableShape]]] = {}
+    known: dict[str, tuple[Bound, dict[str, TableShape], settings.MySQL]] = {}
     problems: list[str] = []
-    for source, server in servers.items():
+    for source, (primary, replica) in servers.items():
         own = [table for table in tables if table.source == source]
         try:
-            with connected(source, server) as connection:
+            with connected(source, primary) as connection:
                 shapes = read_shapes(connection, own)
-            known[source] = read_bound(source, server), shapes
+            bound = read_bound(source, primary, list(shapes.values()))
+            known[source] = bound, shapes, reads_from(source, primary, replica, bound, patience)
         except ConfigError as error:
             problems += error.problems
         except ElError as error:
@@ -104,18 +115,18 @@ def _extract(
     ready = [table for table in tables if table.source in known]
 
     def one(table: Table, bar: Bar) -> bool:
-        bound, shapes = known[table.source]
+        bound, shapes, server = known[table.source]
         shape = shapes[table.name]
         place = landing.table(table.source, shape.raw_name)
         key = hash_key if table.hash else None
         done = Extracted()
         try:
-            Extractor(table, shape, servers[table.source], place, bound, key, work, *bar).run(done, full)
+            Extractor(table, shape, server, place, bound, key, work, accept_server, *bar).run(done, full)
         finally:
             result = results[table.label]
             result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
             result.lo, result.next_lo = done.lo, done.next_lo
-            result.warnings += [*done.warnings, *said(done.counts), *bound.warnings]
+            result.warnings += [*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings]
         return done.commits > 0
 
     with work_folder(settings.home()) as work:

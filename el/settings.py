@@ -34,6 +34,14 @@ VARIABLES = (
         "not this machine is reached by verified TLS; ?ssl-mode=… and ?ssl-ca=/path.pem change that.",
         secret=True,
     ),
+    Variable(
+        "SOURCES__<SOURCE>__REPLICA",
+        "URL of a replica, in the same form: rows are read there, and the primary is only asked for the window. "
+        "Needs GTIDs.",
+        "the primary",
+        secret=True,
+    ),
+    Variable("EL_REPLICA_SECONDS", "how long to wait for a replica that is behind", "600"),
     Variable("LANDING_URL", "s3://bucket/prefix that extract writes and load reads"),
     Variable("AWS_REGION", "region of the landing's bucket; boto3's other AWS_* variables apply as usual"),
     Variable("DESTINATION__REDSHIFT__CREDENTIALS__HOST", "Redshift's host"),
@@ -60,6 +68,7 @@ class MySQL:
     """One MySQL database and how to log in.
 
     ``tls`` is one of connectorx's ``ssl-mode`` words: disabled, preferred, required, verify_ca, verify_identity.
+    ``check`` is a statement that fails if another server answers than the one that was asked.
     """
 
     host: str
@@ -69,6 +78,7 @@ class MySQL:
     database: str
     tls: str
     tls_ca: str | None
+    check: str | None = None
 
     @property
     def where(self) -> str:
@@ -104,12 +114,37 @@ class LandingPlace:
 
 
 def mysql(source: str) -> MySQL:
-    """How to log in to a source's MySQL.
+    """How to log in to a source's MySQL, the primary.
 
     Raises:
         SettingError: the variable is missing or is no such URL.
     """
-    name = f"SOURCES__{source.upper()}__CREDENTIALS"
+    return _mysql(f"SOURCES__{source.upper()}__CREDENTIALS")
+
+
+def mysql_replica(source: str) -> MySQL | None:
+    """How to log in to the replica that rows are read from; None: there is none.
+
+    Raises:
+        SettingError: the variable is no such URL.
+    """
+    name = f"SOURCES__{source.upper()}__REPLICA"
+    return _mysql(name) if os.environ.get(name) else None
+
+
+def replica_seconds() -> int:
+    """How long to wait for a replica that is behind.
+
+    Raises:
+        SettingError: EL_REPLICA_SECONDS is no number from 0 to 86400.
+    """
+    value = os.environ.get("EL_REPLICA_SECONDS") or "600"
+    if not value.isdigit() or not 0 <= int(value) <= 86400:
+        raise SettingError(f"EL_REPLICA_SECONDS is {value!r}. It must be a number from 0 to 86400.")
+    return int(value)
+
+
+def _mysql(name: str) -> MySQL:
     shape = "mysql://user:password@host:port/database, with characters like @ : / in a password percent-encoded"
     value = _need(name, shape)
     try:

@@ -1,7 +1,7 @@
 """What the tables of a source look like: ``information_schema``, read once per run.
 
 In: a connection and the tables of the source file. Out: ``TableShape`` per table: columns in MySQL's order, primary
-key, cursor. Two queries for a whole source, whatever its number of tables.
+key, cursor. A few queries for a whole source, whatever its number of tables.
 
 Problems that only show here (a cursor that is no column, a merge table without a primary key) are the user's
 configuration as much as a wrong key in the file: reported all at once, with file and line.
@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from el.config import Table, nearest, raw_name
 from el.errors import ConfigError
-from el.mysql import types
+from el.mysql import cursors, types
 from el.mysql.connection import Connection, rows
+from el.mysql.cursor import Cursor
 from el.mysql.types import CatalogColumn, Column
 
 #: Columns that every raw row carries beside MySQL's own.
@@ -30,26 +31,25 @@ class TableShape:
     """One table as it will be read.
 
     ``average_row`` (bytes) and ``estimated_rows`` are InnoDB's estimates.
-    ``cursor_digits`` is the cursor's precision behind the second.
+    ``cursor`` is None in mode replace. ``warnings`` say what the cursor costs or cannot see.
     """
 
     name: str
     raw_name: str
     columns: tuple[Column, ...]
     primary_key: tuple[Column, ...]
-    cursor: str | None
-    cursor_is_local: bool
-    cursor_digits: int
-    cursor_nullable: bool
+    cursor: Cursor | None
     average_row: int
     estimated_rows: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:
         """Changes when rows that were copied before would be copied in another form now; then all are copied again."""
         facts = [(c.name, c.mysql_type, c.select, str(c.arrow), c.redshift, c.hashed) for c in self.columns]
         key = [c.name for c in self.primary_key]
-        return sha256(json.dumps([facts, key, self.cursor]).encode()).hexdigest()[:16]
+        cursor = self.cursor and (self.cursor.name, self.cursor.kind, self.cursor.zone)
+        return sha256(json.dumps([facts, key, cursor]).encode()).hexdigest()[:16]
 
 
 def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, TableShape]:
@@ -68,6 +68,7 @@ def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, Ta
             "where table_schema = database()",
         )
     }
+    behaviour = cursors.read_behaviour(connection)
     problems: list[str] = []
     shapes = {}
     for table in tables:
@@ -79,7 +80,8 @@ def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, Ta
         shape, found = _shape(table, columns[table.name], keys.get(table.name, []), sizes.get(table.name, (0, 0)))
         problems += found
         if shape:
-            shapes[table.name] = shape
+            own = columns[table.name]
+            shapes[table.name] = replace(shape, warnings=cursors.warnings(shape.name, shape.cursor, own, behaviour))
     if problems:
         raise ConfigError(problems)
     return shapes
@@ -95,7 +97,7 @@ def _shape(
                 problems.append(table.problem(option, f'{option}: no column "{name}"{nearest(name, columns)}'))
             elif name in key:
                 problems.append(table.problem(option, f'{option}: "{name}" is part of the primary key'))
-    digits, local = 0, False
+    cursor: Cursor | None = None
     if table.mode == "merge":
         if not key:
             problems.append(
@@ -103,26 +105,8 @@ def _shape(
                     "mode", "mode merge needs a primary key and the table has none; mode: replace copies it whole"
                 )
             )
-        cursor = columns.get(table.cursor or "")
-        if cursor is None:
-            problems.append(
-                table.problem(
-                    "cursor",
-                    f'cursor "{table.cursor}" is no column'
-                    f"{nearest(table.cursor or '', columns)}; a table without one can "
-                    "be copied whole by mode: replace",
-                )
-            )
-        elif (precision := types.cursor_precision(cursor.column_type)) is None:
-            problems.append(
-                table.problem(
-                    "cursor",
-                    f'cursor "{cursor.name}" is {cursor.column_type.upper()}; '
-                    "it must be a TIMESTAMP or DATETIME that every write sets",
-                )
-            )
-        else:
-            digits, local = precision, cursor.data_type == "datetime"
+        cursor, wrong = cursors.choose(table, columns)
+        problems += wrong
     made: list[Column] = []
     by_raw_name: dict[str, str] = {}
     for source in columns.values():
@@ -157,10 +141,7 @@ def _shape(
         raw_name=raw_name(table.name),
         columns=tuple(made),
         primary_key=tuple(by_name[name] for name in key),
-        cursor=table.cursor,
-        cursor_is_local=local,
-        cursor_digits=digits,
-        cursor_nullable=table.cursor is not None and columns[table.cursor].nullable,
+        cursor=cursor,
         average_row=size[0],
         estimated_rows=size[1],
     ), []
@@ -186,6 +167,7 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             comment=str(comment),
             is_json=(str(table), str(name)) in json_columns,
             generated="GENERATED" in str(extra).upper(),
+            extra=str(extra).lower(),
         )
     return dict(found)
 

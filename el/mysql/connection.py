@@ -26,6 +26,12 @@ SESSION = (
     "set session net_write_timeout = 600",
 )
 
+
+def session(server: MySQL) -> list[str]:
+    """The statements that begin every session: ours, and the check that it is the server that was asked."""
+    return [*SESSION, *([server.check] if server.check else [])]
+
+
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
 
 _REASONS = {
@@ -36,6 +42,7 @@ _REASONS = {
     2003: "nothing answers there",
     2005: "the host's name is not known",
     2026: "the server offers no TLS, or refused it; ?ssl-mode=disabled in the URL goes without",
+    1298: "another server answers than the one that was asked for the window (a failover, or an address of several)",
     2013: "the connection was lost",
     2006: "the connection was lost",
 }
@@ -63,7 +70,7 @@ def connected(source: str, server: MySQL) -> Iterator[Connection]:
         )
         try:
             with connection.cursor() as cursor:
-                for statement in SESSION:
+                for statement in session(server):
                     cursor.execute(statement)
             yield connection
         finally:

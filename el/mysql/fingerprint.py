@@ -11,7 +11,6 @@ A fingerprint is always taken *before* the rows are read: what changes in betwee
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import pyarrow as pa
 
@@ -22,44 +21,55 @@ from el.mysql.types import Column
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """``rows`` and a checksum over every column of them, in hex."""
+    """``rows``, a checksum over every column of them, in hex, and how many of them have no cursor."""
 
     rows: int
     checksum: str
+    nulls: int
 
 
-def window_condition(shape: TableShape, lo: datetime | None) -> str:
-    """The rows of a window as SQL. A row whose cursor is NULL belongs to every window: nothing tells its age."""
-    if lo is None or shape.cursor is None:
-        return "true"
-    cursor = quoted(shape.cursor)
-    condition = f"{cursor} >= '{lo.isoformat(' ', 'microseconds')}'"
-    return f"({condition} or {cursor} is null)" if shape.cursor_nullable else condition
+def window_condition(shape: TableShape, lo: str | None) -> str:
+    """The rows of a window as SQL."""
+    return "true" if shape.cursor is None else shape.cursor.at_or_beyond(lo)
 
 
-def unchanged(connection: Connection, shape: TableShape, lo: datetime | None, expected: Fingerprint) -> bool:
-    """True if the rows of the window are those of the fingerprint."""
-    found = rows(
+def glance(connection: Connection, shape: TableShape, lo: str | None, expected: Fingerprint) -> tuple[bool, str | None]:
+    """Whether the rows of the window are those of the fingerprint, and the largest cursor behind the window."""
+    count, newest = rows(
         connection,
-        f"select count(*) from (select 1 from {quoted(shape.name)} where {window_condition(shape, lo)} "
-        f"limit {expected.rows + 1}) found",
-    )[0][0]
-    return int(found) == expected.rows and fingerprint(connection, shape, lo) == expected
+        f"select (select count(*) from (select 1 from {quoted(shape.name)} where {window_condition(shape, lo)} "
+        f"limit {expected.rows + 1}) found), ({_newest(shape, lo)})",
+    )[0]
+    same = int(count) == expected.rows and fingerprint(connection, shape, lo) == expected
+    return same, newest
 
 
-def fingerprint(connection: Connection, shape: TableShape, lo: datetime | None) -> Fingerprint:
+def newest_behind(connection: Connection, shape: TableShape, lo: str | None) -> str | None:
+    """The largest cursor behind a window, as text; None if there is none."""
+    return None if lo is None else rows(connection, _newest(shape, lo))[0][0]
+
+
+def _newest(shape: TableShape, lo: str | None) -> str:
+    if shape.cursor is None or lo is None:
+        return "select null"
+    cursor = quoted(shape.cursor.name)
+    return f"select cast(max({cursor}) as char) from {quoted(shape.name)} where {shape.cursor.behind(lo)}"
+
+
+def fingerprint(connection: Connection, shape: TableShape, lo: str | None) -> Fingerprint:
     """The fingerprint of the rows of a window."""
     parts = ", ".join(_part(column) for column in shape.columns)
     # Half of an MD5 as a number, combined by xor and by sum: xor alone would not see two equal rows of a table
     # without a key. A row too large to be put into one text has no hash; rand() says "changed" then.
     number = "coalesce(cast(conv(left(hash, 16), 16, 10) as unsigned), floor(rand() * 1e18))"
-    count, xor, total = rows(
+    null = f"{quoted(shape.cursor.name)} is null" if shape.cursor and shape.cursor.nullable else "0"
+    count, xor, total, nulls = rows(
         connection,
-        f"select count(*), coalesce(bit_xor({number}), 0), coalesce(sum(crc32(hash)), 0) from "
-        f"(select md5(concat_ws(',', {parts})) as hash from {quoted(shape.name)} "
+        f"select count(*), coalesce(bit_xor({number}), 0), coalesce(sum(crc32(hash)), 0), coalesce(sum(no_cursor), 0) "
+        f"from (select md5(concat_ws(',', {parts})) as hash, {null} as no_cursor from {quoted(shape.name)} "
         f"where {window_condition(shape, lo)}) hashed",
     )[0]
-    return Fingerprint(int(count), f"{int(xor):016x}{int(total):x}")
+    return Fingerprint(int(count), f"{int(xor):016x}{int(total):x}", int(nulls))
 
 
 def _part(column: Column) -> str:

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from el.errors import SourceError
 from el.mysql.catalog import TableShape
-from el.mysql.connection import SESSION, quoted, reason
+from el.mysql.connection import quoted, reason, session
 from el.mysql.types import Column
 from el.settings import MySQL
 
@@ -66,7 +66,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
         )
-        self._tell({"url": _url(self._server), "session": list(SESSION), "batch_rows": _BATCH_ROWS})
+        self._tell({"url": _url(self._server), "session": session(self._server), "batch_rows": _BATCH_ROWS})
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -10,7 +10,6 @@ rounds decimals with more than ten decimal places in silence (tests/boundary).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +40,7 @@ class CatalogColumn:
     comment: str
     is_json: bool = False
     generated: bool = False
+    extra: str = ""
 
     @property
     def unsigned(self) -> bool:
@@ -282,9 +282,3 @@ def column(source: CatalogColumn, raw_name: str, hashed: bool = False) -> Column
         is_text=form.is_text,
         comment=source.comment,
     )
-
-
-def cursor_precision(column_type: str) -> int | None:
-    """Digits behind the second of a DATETIME or TIMESTAMP, None for any other type."""
-    found = re.fullmatch(r"(?:datetime|timestamp)(?:\((\d)\))?", column_type)
-    return int(found[1] or 0) if found else None

@@ -44,7 +44,7 @@ def extractor(source: Source, work: Path) -> Extractor:
         shape = read_shapes(connection, [table])["t"]
     place = Landing(settings.landing()).table(source.name, "t")
     key = settings.hash_key() if table.hash else None
-    return Extractor(table, shape, server, place, read_bound(source.name, server), key, work)
+    return Extractor(table, shape, server, place, read_bound(source.name, server, [shape]), key, work)
 
 
 def run(one: Extractor) -> Extracted:

@@ -1,0 +1,129 @@
+"""Who may still commit a row that was written before a moment: running statements and open transactions.
+
+In: a connection to the primary that has just read the clock. Out: ``Activity``. Only ages are compared, never clock
+readings: MySQL prints ``trx_started`` in its own zone.
+
+Neither list is enough by itself. ``innodb_trx`` is a cache that frequent readers freeze, so our own query must be
+visible in it; it does not know a statement that waits for a metadata lock, whose CURRENT_TIMESTAMP is fixed all the
+same, and shows that statement's transaction as younger than the timestamp afterwards (MariaDB). So the order is:
+clock, process list, transactions: a writer that began before the clock was read is still running, or has an open
+transaction, or has committed and is visible to the reads that follow.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from el.errors import SourceError
+from el.mysql.connection import Connection, rows
+
+#: Most transactions are short: waiting this long for them saves reading their rows again.
+_PATIENCE_SECONDS = 2.0
+_FRESH_SECONDS = 10
+#: The transaction list is renewed only when nobody read it for 0.1 s.
+_PAUSE_SECONDS = 0.15
+_SECOND = timedelta(seconds=1)
+
+#: Threads of the server itself, which wait for work and write nothing of their own.
+_NO_WRITER = ("Sleep", "Daemon", "Binlog Dump", "Binlog Dump GTID")
+_APPLIES = "(command like 'Slave%' or (user = 'system user' and command in ('Query', 'Connect')))"
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What was under way when the clock was read; ages are of that moment, zero: none.
+
+    ``transactions`` is the age of the oldest open transaction as InnoDB tells it; its first statement may be older.
+    ``unknown``: there is one whose age nobody knows. ``applies``: the server replays another server's transactions.
+    """
+
+    statements: timedelta = timedelta(0)
+    transactions: timedelta | None = None
+    unknown: bool = False
+    applies: bool = False
+
+
+def look(connection: Connection, source: str, asked: float) -> Activity:
+    """What is under way; ``asked`` is ``time.monotonic()`` right after the clock was read.
+
+    Raises:
+        SourceError: the transaction list never showed our own query.
+    """
+    applies = bool(rows(connection, f"select count(*) from information_schema.processlist where {_APPLIES}")[0][0])
+    rows(connection, "start transaction with consistent snapshot")
+    try:
+        running = waited = _running(connection, asked)
+        listed, own_start = _listed(connection, source)
+        first = set(listed)
+        # What began later is no concern of ours, except the transactions of statements that were waiting until now.
+        while (running or _known(listed)) and time.monotonic() < asked + _PATIENCE_SECONDS:
+            time.sleep(_PAUSE_SECONDS)
+            running = _running(connection, asked)
+            now, _ = _listed(connection, source)
+            listed = {(thread, start) for thread, start in now if (thread, start) in first or thread in waited}
+    finally:
+        rows(connection, "rollback")
+    # Whole seconds on both sides: one more.
+    ages = [max(own_start - start, timedelta(0)) + _SECOND for _, start in _known(listed)]
+    return Activity(
+        statements=max(running.values(), default=timedelta(0)),
+        transactions=max(ages, default=None),
+        unknown=listed != _known(listed),
+        applies=applies,
+    )
+
+
+def _known(listed: set[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
+    """Without the prepared XA transactions that no connection owns: after a restart they show it as their start."""
+    return {(thread, start) for thread, start in listed if thread}
+
+
+def _running(connection: Connection, asked: float) -> dict[int, timedelta]:
+    """Connections with a statement that may write and that began before ``asked``, and its age then.
+
+    A plain SELECT writes nothing; one that waits for a lock may call a function that does.
+    """
+    passed = timedelta(seconds=time.monotonic() - asked)
+    found = rows(
+        connection,
+        "select id, time from information_schema.processlist "
+        f"where id <> connection_id() and command not in {_NO_WRITER} and not {_APPLIES} "
+        "and user not in ('system user', 'event_scheduler') "
+        "and (info is not null or command in ('Query', 'Execute', 'Long Data')) "
+        "and (coalesce(info, '') not regexp '^[[:space:]]*(select|show|explain|desc|describe|kill)[[:space:]]' "
+        "or state like 'Waiting for %')",
+    )
+    # TIME has whole seconds, so one more.
+    ages = {int(thread): timedelta(seconds=max(int(seconds or 0), 0)) + _SECOND - passed for thread, seconds in found}
+    return {thread: age for thread, age in ages.items() if age >= timedelta(0)}
+
+
+def _listed(connection: Connection, source: str) -> tuple[set[tuple[int, datetime]], datetime]:
+    """The other open transactions, as connection and start, and the start of our own.
+
+    The list is true if it shows this very query. A transaction that changed nothing and whose connection is idle (a
+    reader with autocommit off) cannot commit anything that was written before now.
+    """
+    deadline = time.monotonic() + _FRESH_SECONDS
+    while True:
+        mark = uuid4().hex
+        found = rows(
+            connection,
+            f"/* {mark} */ select coalesce(trx_mysql_thread_id, 0), trx_started, "
+            f"trx_mysql_thread_id = connection_id() and coalesce(trx_query, '') like '%{mark}%' "
+            "from information_schema.innodb_trx where trx_rows_modified > 0 or trx_query is not null "
+            "or coalesce(trx_mysql_thread_id, 0) = 0",
+        )
+        own = [start for _, start, is_own in found if is_own]
+        if own:
+            return {(int(thread), start) for thread, start, is_own in found if not is_own}, own[0]
+        if time.monotonic() > deadline:
+            raise SourceError(
+                f"source {source}: MySQL's transaction list did not show a query of our own within "
+                f"{_FRESH_SECONDS} s, so it cannot be trusted. Nothing was read. Other programs that read "
+                "information_schema.innodb_trx many times a second freeze it; stop them and run again."
+            )
+        time.sleep(_PAUSE_SECONDS)

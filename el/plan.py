@@ -1,0 +1,205 @@
+"""What a pass reads, from the head commit and the bound alone.
+
+In: the head commit of a table, its shape, the bound of the run. Out: ``Plan``: every row or a window, what the window
+holds if nothing changed, the next ``lo``. Nothing here asks MySQL.
+
+The head commit is trusted only as far as it fits the server that answers now: another server, a history that went
+back and a clock that was set back are all seen here, and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from el.config import Table
+from el.errors import LandingDamage, SourceError
+from el.landing import Asked, Commit, Server, Window
+from el.mysql.catalog import ADDED_COLUMNS, TableShape
+from el.mysql.chunks import Key
+from el.mysql.cursor import Cursor
+from el.mysql.fingerprint import Fingerprint
+from el.mysql.identity import change
+from el.mysql.window import Bound
+
+#: What --accept-server reads again: a switchover takes minutes, and its last writes may carry the old clock.
+ACCEPTED_MARGIN = timedelta(hours=1)
+#: Two clocks are never the same to the second.
+_JITTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One pass, before its first row is read.
+
+    ``expected`` is what the window holds if there is nothing new; None: read in any case. ``mark``, ``first_seq`` and
+    ``after`` are of a pass that was cut off and goes on.
+    """
+
+    full: bool
+    window: Window
+    asked: Asked
+    expected: Fingerprint | None = None
+    mark: Fingerprint | None = None
+    first_seq: int | None = None
+    after: Key | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def plan(
+    head: Commit | None,
+    table: Table,
+    shape: TableShape,
+    signature: str,
+    bound: Bound,
+    full: bool = False,
+    accept_server: bool = False,
+) -> Plan:
+    """The pass that is due.
+
+    ``full`` copies every row again. ``accept_server`` goes on from the watermark although another server answers.
+
+    Raises:
+        SourceError: MySQL is another server, or its history went back; nothing was read.
+    """
+    changed = head is not None and (head.signature != signature or head.mode != table.mode)
+    if shape.cursor is None:
+        expected = None if head is None or changed or full else Fingerprint(**head.fingerprint)
+        return Plan(True, Window(None, None, None, None), bound.asked(), expected)
+    if head is None or full:
+        return _pass(table, shape.cursor, bound, None, head.asked if head else None)
+    if changed:
+        return _pass(table, shape.cursor, bound, None, head.asked, (_what_changed(head, shape),))
+    _check_form(head, shape.cursor)
+    said, other, everything = _server(head, table, bound.server, accept_server)
+    if everything:
+        return _pass(table, shape.cursor, bound, None, None, said)
+    back = bound.stepped_back(head.asked)
+    stepped = shape.cursor.kind != "integer" and back > _JITTER and back + _JITTER > timedelta(seconds=table.overlap)
+    if stepped:
+        said += (
+            f"MySQL's clock was set back by about {back.total_seconds():,.0f} s since commit {head.seq} (or this "
+            "host's was set forward): rows from so long before the watermark are read again",
+        )
+    if not head.reading.done and not other and not stepped:
+        mark = Fingerprint(**head.fingerprint)
+        return Plan(
+            head.reading.full, head.window, head.asked, None, mark, head.reading.first_seq, head.reading.after, said
+        )
+    lo = head.window.next_lo if head.reading.done else None if head.reading.full else head.window.lo
+    if lo is not None and (other or stepped) and shape.cursor.kind != "integer":
+        lo = _earlier(shape.cursor, lo, back if stepped else timedelta(0), ACCEPTED_MARGIN if other else timedelta(0))
+    # The clock readings of the pass before are those of another server, or of another time.
+    made = _pass(table, shape.cursor, bound, lo, None if other or stepped else head.asked, said)
+    if other or stepped or made.full != (lo is None):
+        return made
+    return replace(made, expected=Fingerprint(**head.fingerprint))
+
+
+def _earlier(cursor: Cursor, lo: str, *margins: timedelta) -> str:
+    return cursor.earlier(lo, sum(margins, timedelta(0)))
+
+
+def _pass(
+    table: Table,
+    cursor: Cursor,
+    bound: Bound,
+    lo: str | None,
+    before: Asked | None,
+    said: tuple[str, ...] = (),
+) -> Plan:
+    if cursor.kind != "integer":
+        next_lo = bound.next_lo(cursor, table.overlap, lo, before)
+        return Plan(lo is None, Window(cursor.name, cursor.kind, lo, next_lo), bound.asked(), warnings=said)
+    top = bound.tops[table.name]
+    if lo is not None and top is not None and top < int(lo):
+        said += (
+            f"the largest {cursor.name} was {int(lo):,} and is {top:,}: the table was emptied or its numbers began "
+            "anew; copied in full again",
+        )
+        lo = before = None
+    next_lo, candidate, since = bound.next_top(table.name, table.overlap, lo, before)
+    return Plan(lo is None, Window(cursor.name, cursor.kind, lo, next_lo), bound.asked(candidate, since), warnings=said)
+
+
+def _server(head: Commit, table: Table, now: Server, accept: bool) -> tuple[tuple[str, ...], bool, bool]:
+    """What is to be said of the server, whether it is another one, and whether every row has to be copied."""
+    found = change(head.server, now)
+    if found == "same":
+        return (), False, False
+    if found == "continued":
+        said = f"MySQL is another server now ({now.id}, before: {head.server.id}); its GTIDs hold all that was read"
+        return (said,), True, False
+    if found == "other":
+        if accept:
+            said = f"MySQL is another server now ({now.id}, before: {head.server.id}), accepted by --accept-server"
+            return (said,), True, False
+        raise SourceError(
+            f"{table.label}: MySQL is another server now: {now.id}; commit {head.seq} was read from {head.server.id}. "
+            "Whether it holds all that was read is not known. Nothing was read. If nothing was lost (a planned "
+            "switchover, a host that was renamed) go on from the watermark: "
+            f"el run --accept-server {table.source}. If not, or in doubt, copy again: el run --full {table.source}"
+        )
+    if accept:
+        return ("MySQL's history went back; accepted by --accept-server, copied in full again",), True, True
+    raise SourceError(
+        f"{table.label}: MySQL's history went back: it lacks transactions that commit {head.seq} was read with (a "
+        "restore to an earlier moment, or a failover to a server that was behind). Nothing was read. Rows that went "
+        "back carry old cursors and only a full copy finds them; rows that are gone stay in Redshift: "
+        f"el run --full {table.source}"
+    )
+
+
+def _what_changed(head: Commit, shape: TableShape) -> str:
+    before = {column.name for column in head.columns}.difference(ADDED_COLUMNS)
+    now = {column.raw_name for column in shape.columns}
+    facts = []
+    if now - before:
+        facts.append(f"new columns {', '.join(sorted(now - before))}")
+    if before - now:
+        facts.append(f"{', '.join(sorted(before - now))} no longer read (kept in Redshift; NULL in rows copied now)")
+    return (
+        f"{'; '.join(facts) or 'types, key, cursor or hash key changed'} since commit {head.seq}: copied in full again"
+    )
+
+
+def missed(head: Commit, table: Table, cursor: Cursor | None, newest: str | None) -> list[str]:
+    """A warning if a row appeared behind the watermark since the head commit; ``newest``: the largest cursor there.
+
+    Raises:
+        SourceError: so it is, and the cursor's zone is not known: then every row may be missed.
+    """
+    known = head.window.newest
+    if cursor is None or newest is None or (known is not None and _order(cursor, newest) <= _order(cursor, known)):
+        return []
+    what = (
+        f"a row appeared behind the watermark: its {cursor.name} is older than "
+        f"{head.window.next_lo}, before which everything was read"
+    )
+    if not cursor.zone_unknown:
+        return [
+            f"{what}. It is not in Redshift in this version. Its writer set {cursor.name} to an earlier value, or "
+            f"committed more than the overlap later. Remedy: el run --full {table.label}"
+        ]
+    raise SourceError(
+        f"{table.label}: {what}. Nothing was read. {cursor.name} is a {cursor.kind.upper()}, and its writer's clock "
+        "seems to be west of both UTC and the server's zone. Say its zone in the source file, such as "
+        "cursor_zone: America/New_York; the table is then copied again. If it was an import of old rows instead: "
+        f"el run --full {table.label}"
+    )
+
+
+def _order(cursor: Cursor, value: str) -> tuple[int, str]:
+    return (int(value), "") if cursor.kind == "integer" else (0, value)
+
+
+def _check_form(head: Commit, cursor: Cursor) -> None:
+    try:
+        for value in (head.window.lo, head.window.next_lo):
+            if value is not None:
+                cursor.literal(value)
+    except ValueError:
+        raise LandingDamage(
+            f"{head.source}.{head.table}: commit {head.seq} holds a window that is no {cursor.kind}. Nothing was "
+            f"read. Copy the table again: el run --full {head.source}.{head.table}"
+        ) from None
