@@ -66,16 +66,20 @@ def plan(
     if shape.cursor is None:
         expected = None if head is None or changed or full else Fingerprint(**head.fingerprint)
         return Plan(True, Window(None, None, None, None), bound.asked(), expected)
-    if head is None or full:
-        return _pass(table, shape.cursor, bound, None, head.asked if head else None)
-    if changed:
-        return _pass(table, shape.cursor, bound, None, head.asked, (_what_changed(head, shape),))
-    _check_form(head, shape.cursor)
+    cursor = shape.cursor
+    if head is None:
+        return _pass(table, cursor, bound, None, None)
+    back = bound.stepped_back(head.asked)
+    stepped = cursor.kind != "integer" and back > _JITTER and back + _JITTER > timedelta(seconds=table.overlap)
+    if full or changed:
+        same = change(head.server, bound.server) == "same" and not stepped
+        # A number that was seen before says nothing of a table that is copied anew: it may have been emptied.
+        before = replace(head.asked, top=None, top_at=None) if same else None
+        return _pass(table, cursor, bound, None, before, () if full else (_what_changed(head, shape),))
+    _check_form(head, cursor)
     said, other, everything = _server(head, table, bound.server, accept_server)
     if everything:
-        return _pass(table, shape.cursor, bound, None, None, said)
-    back = bound.stepped_back(head.asked)
-    stepped = shape.cursor.kind != "integer" and back > _JITTER and back + _JITTER > timedelta(seconds=table.overlap)
+        return _pass(table, cursor, bound, None, None, said)
     if stepped:
         said += (
             f"MySQL's clock was set back by about {back.total_seconds():,.0f} s since commit {head.seq} (or this "
@@ -87,17 +91,13 @@ def plan(
             head.reading.full, head.window, head.asked, None, mark, head.reading.first_seq, head.reading.after, said
         )
     lo = head.window.next_lo if head.reading.done else None if head.reading.full else head.window.lo
-    if lo is not None and (other or stepped) and shape.cursor.kind != "integer":
-        lo = _earlier(shape.cursor, lo, back if stepped else timedelta(0), ACCEPTED_MARGIN if other else timedelta(0))
+    if lo is not None and (other or stepped) and cursor.kind != "integer":
+        lo = cursor.earlier(lo, (back if stepped else timedelta(0)) + (ACCEPTED_MARGIN if other else timedelta(0)))
     # The clock readings of the pass before are those of another server, or of another time.
-    made = _pass(table, shape.cursor, bound, lo, None if other or stepped else head.asked, said)
+    made = _pass(table, cursor, bound, lo, None if other or stepped else head.asked, said)
     if other or stepped or made.full != (lo is None):
         return made
     return replace(made, expected=Fingerprint(**head.fingerprint))
-
-
-def _earlier(cursor: Cursor, lo: str, *margins: timedelta) -> str:
-    return cursor.earlier(lo, sum(margins, timedelta(0)))
 
 
 def _pass(
