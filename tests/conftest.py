@@ -23,6 +23,8 @@ import psycopg2
 import pymysql
 import pytest
 
+from tests.private_mysql import PrivateMySQL
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -159,6 +161,26 @@ def _mysql(env: dict[str, str], database: str | None) -> Any:
         charset="utf8mb4",
         local_infile=True,
     )
+
+
+@pytest.fixture
+def make_private(tmp_path: Path) -> Iterator[Callable[[], PrivateMySQL]]:
+    """Makes MySQL servers of the test's own."""
+    made: list[PrivateMySQL] = []
+
+    def make() -> PrivateMySQL:
+        made.append(PrivateMySQL(tmp_path / f"mysql{len(made)}"))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def private(make_private: Callable[[], PrivateMySQL]) -> PrivateMySQL:
+    """One MySQL server of the test's own."""
+    return make_private()
 
 
 @pytest.fixture

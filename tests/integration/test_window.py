@@ -1,20 +1,24 @@
-"""How far the watermark may move: never past a row that can still appear. Against a real server."""
+"""What may still write, as a real server shows it: each test is a trap that was fallen into."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from el import settings
-from el.mysql import window
-from el.mysql.connection import Connection
+from el.errors import SourceError
+from el.mysql import activity
+from el.mysql.activity import Activity
+from el.mysql.cursor import Cursor
 from el.mysql.window import Bound, read_bound
 from tests.conftest import Source
+from tests.private_mysql import PrivateMySQL
 
 
 @pytest.fixture
@@ -27,27 +31,126 @@ def server(source: Source, monkeypatch: pytest.MonkeyPatch) -> settings.MySQL:
 
 
 def wait_until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.02)
 
 
-def test_an_open_transaction_holds_the_bound_back(source: Source, server: settings.MySQL) -> None:
+def one(connection: Any, sql: str) -> Any:
+    """The value of a query of one row."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def now(source: Source) -> datetime:
+    moment: datetime = one(source.admin, "select utc_timestamp(6)")
+    source.admin.rollback()
+    return moment
+
+
+def ask(source: Source, server: settings.MySQL) -> Bound:
+    return read_bound(source.name, server, [])
+
+
+def reaches_back_to(bound: Bound, moment: datetime) -> bool:
+    """Whether something that began at ``moment`` holds the watermark."""
+    assert bound.activity
+    oldest = max(bound.activity.statements, bound.activity.transactions or timedelta(0))
+    return bound.utc - oldest <= moment
+
+
+def test_with_nothing_under_way_the_bound_is_the_servers_clock(source: Source, server: settings.MySQL) -> None:
+    # Other tests share the server, so their short transactions may be seen; ours must not.
+    before = now(source)
+    bound = ask(source, server)
+    assert before <= bound.utc <= now(source)
+    assert not reaches_back_to(bound, before - timedelta(minutes=10))
+
+
+def test_an_open_transaction_is_seen_with_its_age(source: Source, server: settings.MySQL) -> None:
     writer = source.connect()
-    with writer.cursor() as cursor:
-        cursor.execute("select utc_timestamp(6)")
-        before = cursor.fetchone()[0]
-        cursor.execute("update t set v = 1 where id = 1")
-    bound = read_bound(source.name, server)
-    writer.rollback()
-    assert bound.utc - bound.oldest <= before
+    before = now(source)
+    one(writer, "update t set v = 1 where id = 1")
+    time.sleep(1.5)  # whole seconds are all that MySQL shows: an age of zero would prove nothing
+    bound = ask(source, server)
+    writer.close()
+    assert reaches_back_to(bound, before)
     assert not bound.held
 
 
-def test_an_open_transaction_is_seen_although_others_keep_the_list_frozen(
+def test_a_writer_is_seen_although_its_connection_is_idle_and_changed_one_row(
     source: Source, server: settings.MySQL
 ) -> None:
+    writer = source.connect()
+    one(writer, "select count(*) from t")
+    before = now(source)
+    one(writer, "update t set v = 1 where id = 1")
+    time.sleep(1.5)
+    assert reaches_back_to(ask(source, server), before)
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PrivateMySQL, settings.MySQL]]:
+    """A server that nobody else uses: here one can see that nothing is under way."""
+    server = PrivateMySQL(tmp_path_factory.mktemp("quiet"))
+    credentials = server.start()
+    server.run("create table db.t (id int primary key, v int)", "insert into db.t values (1, 0), (2, 0)")
+    yield server, credentials
+    server.kill()
+
+
+def test_an_idle_reader_with_autocommit_off_holds_nothing(quiet: tuple[PrivateMySQL, settings.MySQL]) -> None:
+    private, credentials = quiet
+    reader, watcher = private.connect(), private.connect()
+    one(reader, "select count(*) from t")
+
+    def is_listed() -> bool:
+        time.sleep(0.2)
+        return bool(one(watcher, f"select 1 from information_schema.innodb_trx where trx_mysql_thread_id = {own}"))
+
+    own = reader.thread_id()
+    wait_until(is_listed)
+    watcher.close()
+    assert read_bound("s", credentials, []).activity == Activity()
+    one(reader, "update t set v = 1 where id = 1")  # now it may commit something
+    assert read_bound("s", credentials, []).activity != Activity()
+    reader.close()
+
+
+def test_a_short_transaction_is_waited_for(
+    quiet: tuple[PrivateMySQL, settings.MySQL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "_PATIENCE_SECONDS", 60)
+    private, credentials = quiet
+    writer = private.connect()
+    one(writer, "update t set v = 1 where id = 1")
+    ends = threading.Timer(1.0, writer.commit)
+    ends.start()
+    assert read_bound("s", credentials, []).activity == Activity()
+    ends.join()
+    writer.close()
+
+
+def test_a_plain_select_that_runs_long_is_no_writer(quiet: tuple[PrivateMySQL, settings.MySQL]) -> None:
+    private, credentials = quiet
+    reader, watcher = private.connect(), private.connect()
+    own = reader.thread_id()
+    thread = threading.Thread(target=lambda: one(reader, "select sleep(600)"))
+    thread.start()
+    wait_until(lambda: one(watcher, f"select time >= 1 from information_schema.processlist where id = {own}"))
+    watcher.close()
+    found = read_bound("s", credentials, []).activity
+    private.run(f"kill query {own}")
+    thread.join()
+    assert found == Activity()
+    reader.close()
+
+
+def test_a_transaction_is_seen_although_others_keep_the_list_frozen(source: Source, server: settings.MySQL) -> None:
     stop = threading.Event()
 
     def poll() -> None:
@@ -63,58 +166,155 @@ def test_an_open_transaction_is_seen_although_others_keep_the_list_frozen(
     writer = source.connect()
     try:
         time.sleep(0.3)  # the list is frozen now, and does not hold the transaction that follows
-        with writer.cursor() as cursor:
-            cursor.execute("update t set v = 1 where id = 1")
-            cursor.execute("select utc_timestamp(6)")
-            before = cursor.fetchone()[0]
-        threading.Timer(1.0, stop.set).start()
-        bound = read_bound(source.name, server)
+        before = now(source)
+        one(writer, "update t set v = 1 where id = 1")
+        threading.Timer(3.0, stop.set).start()
+        bound = ask(source, server)
     finally:
         stop.set()
         for poller in pollers:
             poller.join()
-        writer.rollback()
         writer.close()
-    assert bound.utc - bound.oldest <= before
+    assert reaches_back_to(bound, before)
 
 
-def test_a_statement_that_waits_for_a_table_lock_holds_the_bound_back(source: Source, server: settings.MySQL) -> None:
+def test_a_list_that_stays_frozen_is_an_error_and_not_an_answer(
+    source: Source, server: settings.MySQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "_FRESH_SECONDS", 1)
+    monkeypatch.setattr(activity, "uuid4", lambda: Fixed)
+    with pytest.raises(SourceError, match=r"cannot be trusted.*Nothing was read"):
+        ask(source, server)
+
+
+class Fixed:
+    """A mark that makes the condition on our own query false: the list as it looks while it is frozen."""
+
+    hex = "a' and 'b' = 'c"
+
+
+@dataclass
+class Waiting:
+    """A statement in a transaction, which waits for a table lock."""
+
+    since: datetime
+    release: Callable[[], None]
+    finish: Callable[[], None]
+
+
+@pytest.fixture
+def waiting(source: Source, server: settings.MySQL) -> Iterator[Callable[[str], Waiting]]:
+    """Runs a statement that waits for a table lock until it is released; its transaction stays open until finished."""
     locker, writer, watcher = source.connect(), source.connect(), source.connect()
     watcher.autocommit(True)
-    locker.autocommit(True)  # else its lock would be a transaction, which holds the bound back by itself
-    started: list[datetime] = []
+    locker.autocommit(True)  # else its lock would be a transaction, which holds the bound by itself
+    threads: list[threading.Thread] = []
 
-    def write() -> None:
-        with writer.cursor() as cursor:
-            cursor.execute("select utc_timestamp(6)")
-            started.append(cursor.fetchone()[0])
-            cursor.execute("update t set v = 2 where id = 2")  # its CURRENT_TIMESTAMP is fixed now
-        writer.rollback()
+    def start(statement: str) -> Waiting:
+        one(locker, "lock tables t write")
+        since = now(source)
+        thread = threading.Thread(target=lambda: one(writer, statement))
+        threads.append(thread)
+        thread.start()
+        wait_until(
+            lambda: one(
+                watcher,
+                f"select count(*) from information_schema.processlist where id = {writer.thread_id()} "
+                "and time >= 1 and state like 'Waiting for table%'",
+            )
+        )
 
-    with locker.cursor() as cursor:
-        cursor.execute("lock tables t write")
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
+        def release() -> None:
+            one(locker, "unlock tables")
+            thread.join()
 
-        def waits() -> bool:
-            with watcher.cursor() as cursor:
-                cursor.execute(
-                    "select count(*) from information_schema.processlist where id = %s and time >= 1 "
-                    "and state like 'Waiting for table%%'",
-                    (writer.thread_id(),),
-                )
-                return bool(cursor.fetchone()[0])
+        return Waiting(since, release, writer.commit)
 
-        wait_until(waits)
-        bound = read_bound(source.name, server)
-    finally:
-        with locker.cursor() as cursor:
-            cursor.execute("unlock tables")
+    yield start
+    one(locker, "unlock tables")
+    for thread in threads:
         thread.join()
-        for connection in (locker, writer, watcher):
-            connection.close()
-    assert bound.utc - bound.oldest <= started[0]
+    for connection in (locker, writer, watcher):
+        connection.close()
+
+
+def test_a_statement_that_waits_for_a_table_lock_is_seen(
+    source: Source, server: settings.MySQL, waiting: Callable[[str], Waiting]
+) -> None:
+    found = waiting("update t set v = 2 where id = 2")
+    assert reaches_back_to(ask(source, server), found.since)
+
+
+def test_a_select_that_waits_for_a_table_lock_is_seen_because_its_function_may_write(
+    source: Source, server: settings.MySQL, waiting: Callable[[str], Waiting]
+) -> None:
+    source.mysql("create function f() returns int begin update t set v = 3; return 1; end")
+    found = waiting("select f()")
+    assert reaches_back_to(ask(source, server), found.since)
+
+
+def test_the_statement_that_waited_is_not_lost_while_its_transaction_is_still_open(
+    source: Source, server: settings.MySQL, waiting: Callable[[str], Waiting]
+) -> None:
+    """InnoDB shows the transaction as younger than the statement's CURRENT_TIMESTAMP."""
+    before = ask(source, server)
+    found = waiting("update t set v = 2 where id = 2")
+    time.sleep(3)  # longer than the seconds by which ages are rounded
+    found.release()
+    bound = ask(source, server)
+    assert bound.activity
+    cursor = Cursor("updated_at", "timestamp", digits=6)
+    old = (before.utc - timedelta(days=1)).isoformat(" ", "microseconds")
+    lo = bound.next_lo(cursor, 0, old, before.asked())
+    assert lo is not None
+    assert lo <= found.since.isoformat(" ", "microseconds")
+    found.finish()
+
+
+def test_ages_do_not_depend_on_the_servers_zone(private: PrivateMySQL) -> None:
+    """``trx_started`` is printed in the server's zone, whatever the session's is."""
+    server = private.start("--default-time-zone=-08:00")
+    writer = private.connect()
+    one(writer, "create table t (id int primary key, v int)")
+    before = one(writer, "select utc_timestamp(6)")
+    one(writer, "insert into t values (1, 1)")
+    time.sleep(1.5)
+    bound = read_bound("s", server, [])
+    writer.close()
+    assert bound.offset == timedelta(hours=-8)
+    assert reaches_back_to(bound, before)
+    assert not reaches_back_to(bound, before - timedelta(minutes=5))
+
+
+def test_a_recovered_xa_transaction_holds_the_watermark(private: PrivateMySQL) -> None:
+    """After a crash it shows the restart as its start."""
+    server = private.start()
+    writer = private.connect()
+    writer.autocommit(True)
+    for statement in (
+        "create table t (id int primary key, v int)",
+        "xa start 'x'",
+        "insert into t values (1, 1)",
+        "xa end 'x'",
+        "xa prepare 'x'",
+    ):
+        one(writer, statement)
+    private.kill()
+    server = private.start()
+    bound = read_bound("s", server, [])
+    assert bound.held
+    assert "xa recover" in bound.warnings[0]
+    lo = "2026-01-01 00:00:00.000000"
+    assert bound.next_lo(Cursor("c", "timestamp"), 60, lo, None) == lo
+    private.run("xa commit 'x'")
+    assert not read_bound("s", server, []).held
+
+
+def test_a_server_that_takes_no_writes_is_taken_for_a_replica_and_said(private: PrivateMySQL) -> None:
+    server = private.start("--read-only=1")
+    (said,) = read_bound("s", server, []).warnings
+    assert "the server is read-only, as a replica is" in said
+    assert "SOURCES__S__REPLICA" in said
 
 
 def test_without_the_privilege_the_overlap_alone_is_used_and_said(source: Source, server: settings.MySQL) -> None:
@@ -125,58 +325,8 @@ def test_without_the_privilege_the_overlap_alone_is_used_and_said(source: Source
     )
     try:
         blind = settings.MySQL(server.host, server.port, user, "plain-password", server.database, "disabled", None)
-        bound = read_bound(source.name, blind)
+        bound = ask(source, blind)
     finally:
         source.mysql(f"drop user '{user}'@'127.0.0.1'")
-    assert bound.oldest == timedelta(0)
+    assert bound.activity is None
     assert "no PROCESS privilege" in bound.warnings[0]
-
-
-def test_a_server_that_takes_no_writes_is_taken_for_a_replica_and_said(
-    source: Source, server: settings.MySQL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = window._clock
-
-    def of_a_replica(connection: Connection) -> tuple[datetime, datetime, str, bool]:
-        *clock, read_only = asked(connection)  # the stack's server is everybody's: it cannot be made read-only here
-        assert read_only is False
-        return clock[0], clock[1], clock[2], True
-
-    assert read_bound(source.name, server).warnings == ()
-    monkeypatch.setattr(window, "_clock", of_a_replica)
-    (said,) = read_bound(source.name, server).warnings
-    assert "the server is read-only, as a replica is" in said
-
-
-def bound(utc: str, local: str, oldest: float = 0, held: bool = False) -> Bound:
-    return Bound(datetime.fromisoformat(utc), datetime.fromisoformat(local), timedelta(seconds=oldest), held, "s", ())
-
-
-def test_the_next_lo_is_floored_to_the_precision_of_the_cursor() -> None:
-    asked = bound("2026-03-01 12:00:00.987654", "2026-03-01 12:00:00.987654", oldest=5)
-    expected = datetime(2026, 3, 1, 12, 0, 0, 987654) - timedelta(seconds=5) - timedelta(seconds=60)
-    assert asked.next_lo(False, 6, 60, None) == expected
-    assert asked.next_lo(False, 3, 60, None) == expected.replace(microsecond=987000)
-    assert asked.next_lo(False, 0, 60, None) == expected.replace(microsecond=0)
-
-
-def test_the_watermark_never_goes_back() -> None:
-    lo = datetime(2026, 3, 1, 12)
-    assert bound("2026-03-01 12:00:30", "2026-03-01 12:00:30").next_lo(False, 0, 60, lo) == lo
-
-
-def test_a_datetime_cursor_west_of_utc_takes_the_earlier_clock() -> None:
-    asked = bound("2026-03-01 12:00:00", "2026-03-01 04:00:00")
-    assert asked.next_lo(True, 0, 60, None) < datetime(2026, 3, 1, 4) - timedelta(minutes=60)  # the hour that repeats
-    assert asked.next_lo(False, 0, 60, None) == datetime(2026, 3, 1, 12) - timedelta(seconds=60)
-
-
-def test_a_datetime_cursor_east_of_utc_loses_no_writer_in_utc() -> None:
-    asked = bound("2026-03-01 12:00:00", "2026-03-01 21:00:00")
-    assert asked.next_lo(True, 0, 60, None) <= datetime(2026, 3, 1, 12) - timedelta(seconds=60)
-
-
-def test_a_held_bound_moves_no_watermark() -> None:
-    held = bound("2026-03-01 12:00:00", "2026-03-01 12:00:00", held=True)
-    assert held.next_lo(False, 0, 60, None) is None
-    assert held.next_lo(False, 0, 60, datetime(2026, 1, 1)) == datetime(2026, 1, 1)
