@@ -32,14 +32,16 @@ class PrivateMySQL:
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([*install, f"--datadir={self.data}", *self._user], check=True, capture_output=True)
 
-    def start(self, *options: str) -> MySQL:
-        """Start it and wait until it answers; how ``el`` logs in to it."""
+    def start(self, *options: str, zone: str = "UTC0") -> MySQL:
+        """Start it, in the system's time zone ``zone``, and wait until it answers; how ``el`` logs in to it."""
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         command = [program, "--no-defaults", *self._user, f"--datadir={self.data}", f"--port={self.port}"]
         command += [f"--socket={self._socket}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
         command += ["--innodb-buffer-pool-size=16M", *options]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | {"TZ": zone}
+            )
         deadline = time.monotonic() + 120
         while True:
             try:

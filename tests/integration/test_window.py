@@ -135,6 +135,34 @@ def test_a_short_transaction_is_waited_for(
     writer.close()
 
 
+def test_a_statement_that_stops_waiting_while_el_asks_leaves_a_transaction_that_counts(
+    quiet: tuple[PrivateMySQL, settings.MySQL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "_PATIENCE_SECONDS", 5)
+    private, credentials = quiet
+    locker, writer, watcher = private.connect(), private.connect(), private.connect()
+    locker.autocommit(True)
+    one(locker, "lock tables t write")
+    own = writer.thread_id()
+    thread = threading.Thread(target=lambda: one(writer, "update t set v = 5 where id = 2"))
+    thread.start()
+    wait_until(
+        lambda: one(
+            watcher, f"select state like 'Waiting for table%' from information_schema.processlist where id={own}"
+        )
+    )
+    watcher.close()
+    release = threading.Timer(1.0, lambda: one(locker, "unlock tables"))
+    release.start()
+    found = read_bound("s", credentials, []).activity
+    release.join()
+    thread.join()
+    writer.close()
+    locker.close()
+    assert found
+    assert found.transactions is not None
+
+
 def test_a_plain_select_that_runs_long_is_no_writer(quiet: tuple[PrivateMySQL, settings.MySQL]) -> None:
     private, credentials = quiet
     reader, watcher = private.connect(), private.connect()
@@ -273,7 +301,7 @@ def test_the_statement_that_waited_is_not_lost_while_its_transaction_is_still_op
 
 def test_ages_do_not_depend_on_the_servers_zone(private: PrivateMySQL) -> None:
     """``trx_started`` is printed in the server's zone, whatever the session's is."""
-    server = private.start("--default-time-zone=-08:00")
+    server = private.start(zone="PST8")
     writer = private.connect()
     one(writer, "create table t (id int primary key, v int)")
     before = one(writer, "select utc_timestamp(6)")
