@@ -28,7 +28,7 @@ from el.mysql.catalog import TableShape
 from el.mysql.chunks import Key, behind, boundary, chunk_rows, up_to
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
-from el.mysql.identity import read_server
+from el.mysql.identity import change, read_server
 from el.mysql.reader import Reader, hash_key_id
 from el.mysql.window import Bound
 from el.plan import missed
@@ -102,7 +102,8 @@ class Extractor:
 
     def _pass(self, connection: Connection, full: bool, result: Extracted) -> None:
         head = self.landing.head()
-        plan = make_plan(head, self.table, self.shape, self._signature(), self.bound, full, self.accept_server)
+        bound = self._bound(connection, head)
+        plan = make_plan(head, self.table, self.shape, self._signature(), bound, full, self.accept_server)
         warnings = [*plan.warnings]
         if head and plan.expected:
             idle, newest = glance(connection, self.shape, plan.window.lo, plan.expected)
@@ -138,6 +139,15 @@ class Extractor:
                 self.landing.write_commit(commit)
                 result.add(commit)
                 previous = commit
+
+    def _bound(self, connection: Connection, head: Commit | None) -> Bound:
+        """The bound, with a history that is as new as the head commit: another extractor may have written it since."""
+        asked = self.bound.server
+        if head is None or change(head.server, asked) == "same":
+            return self.bound
+        now = read_server(connection)
+        # A replica's position in its own log says nothing of the primary's.
+        return replace(self.bound, server=Server(asked.id, now.gtid, now.lsn if now.id == asked.id else None))
 
     def _signature(self) -> str:
         # Another hash key makes other hashes of the same values: then every row is copied again.

@@ -96,7 +96,7 @@ class Bound:
         """How far the server's clock was set back since, measured by this host's; zero if it was not."""
         passed = self.utc - datetime.fromisoformat(before.at)
         by_host = self.host - datetime.fromisoformat(before.host)
-        return max(by_host - passed, -passed, timedelta(0))
+        return max(by_host - passed, timedelta(0))
 
     def _oldest(self) -> timedelta:
         if self.activity is None:
