@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,28 @@ class Extracts:
         return self.source.commit("t", self.source.commits("t")[-1])
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMySQL]:
+    """A server that nobody else uses: an open transaction of another test would move watermarks here."""
+    private = PrivateMySQL(tmp_path_factory.mktemp("cursors"))
+    private.start()
+    yield private
+    private.kill()
+
+
 @pytest.fixture
-def extract(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extracts:
+def extract(
+    source: Source, server: PrivateMySQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Extracts]:
+    shared = source.admin
+    server.run(f"create database {source.name} character set utf8mb4")
+    source.env["EL_MYSQL_ADMIN_URL"] = url = f"mysql://root@127.0.0.1:{server.port}/"
+    source.env[f"SOURCES__{source.name.upper()}__CREDENTIALS"] = url + source.name
+    source.admin = source.connect()
     source.configure({"t": {}})
-    return Extracts(source, tmp_path / "work", monkeypatch)
+    yield Extracts(source, tmp_path / "work", monkeypatch)
+    source.admin.close()
+    source.admin = shared
 
 
 def integers(extract: Extracts) -> None:
