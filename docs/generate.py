@@ -158,6 +158,12 @@ def editor_schema() -> str:
     # `appointments:` with nothing behind it is a table without options.
     table = schema["properties"]["tables"]["additionalProperties"]
     schema["properties"]["tables"]["additionalProperties"] = {"anyOf": [table, {"type": "null"}]}
+    # A bare null is how a policy of that name is written.
+    for policies in (schema["$defs"]["Defaults"]["properties"], schema["$defs"]["TableConfig"]["properties"]):
+        for name in ("on_oversize", "on_zero_date"):
+            policy = policies[name].get("additionalProperties", policies[name])
+            del policy["type"]
+            policy["enum"].append(None)
     return json.dumps(schema, indent=1)
 
 

@@ -89,6 +89,7 @@ class Extractor:
             SourceError: MySQL refuses, or a value cannot be carried.
             LandingError: S3 refuses.
         """
+        result.warnings += self.shape.warnings
         for attempt in range(_ATTEMPTS):
             try:
                 with connected(self.table.source, self.server) as connection:
@@ -247,7 +248,13 @@ def _print(moment: datetime | None) -> str | None:
 
 def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """What could not be carried as it was, in words."""
-    words = {"zero_dates": "dates that do not exist became NULL", "nul_characters": "texts lost NUL characters"}
+    words = {
+        "zero_dates": "dates that do not exist became NULL",
+        "nul_characters": "texts lost NUL characters",
+        "oversize_nulls": "values that Redshift cannot hold became NULL",
+        "truncated": "values were cut to what Redshift holds",
+        "json_misses": "JSON values could not be parsed and are NULL",
+    }
     return [
         f"column {column}: {many:,} {words[kind]}" for kind, found in counts.items() for column, many in found.items()
     ]

@@ -21,7 +21,8 @@ from el.mysql.types import Column
 #: Flags of one row's impossible dates travel together as bits of one number.
 _FLAGS_PER_COLUMN = 50
 
-#: How many values were not carried as they were, by kind ("zero_dates", "nul_characters") and column.
+#: How many values were not carried as they were, by kind ("zero_dates", "nul_characters", "oversize_nulls",
+#: "truncated") and column.
 Counts = Counter[tuple[str, str]]
 
 
@@ -70,32 +71,67 @@ class Values:
     def _zero_dates(self, batch: pa.RecordBatch) -> Counts:
         counts: Counts = Counter()
         for number, flags in enumerate(self._flag_groups):
-            found = batch.column(len(self._shape.columns) + number)
+            found = pc.cast(batch.column(len(self._shape.columns) + number), pa.int64())
             for bit, column in enumerate(flags):
-                bits = pc.bit_wise_and(pc.cast(found, pa.int64()), 1 << bit)
-                counts["zero_dates", column.name] += pc.sum(pc.cast(pc.not_equal(bits, 0), pa.int64())).as_py() or 0
+                many = _count(pc.not_equal(pc.bit_wise_and(found, 1 << bit), 0))
+                if many and column.on_zero_date == "error":
+                    raise self._refused(
+                        column, many, len(batch), "hold a date that does not exist (zero, or such as 30 February)"
+                    )
+                counts["zero_dates", column.name] = many
         return counts
 
     def _value(self, column: Column, values: pa.Array, counts: Counts) -> pa.Array:
         if column.hashed:
             return self._hash(values)
+        if pa.types.is_boolean(column.arrow):
+            return self._boolean(column, values)
         made = values if values.type == column.arrow else pc.cast(values, column.arrow)
         if column.is_text:
             made = self._without_nul(column, made, counts)
-        if column.max_bytes is not None and len(made):
-            longest = pc.max(pc.binary_length(made)).as_py()
-            if longest is not None and longest > column.max_bytes:
-                many = pc.sum(pc.cast(pc.greater(pc.binary_length(made), column.max_bytes), pa.int64())).as_py()
-                raise SourceError(
-                    f"{self._label}: column {column.name}: {many} of {len(made):,} rows read hold more than the "
-                    f"{column.max_bytes:,} bytes that Redshift's {column.redshift} takes; the longest has "
-                    f"{longest:,}. Nothing was committed. Leave the column out with exclude: [{column.name}]"
-                )
-        return made
+        return made if column.max_bytes is None else self._within(column, column.max_bytes, made, counts)
+
+    def _boolean(self, column: Column, values: pa.Array) -> pa.Array:
+        numbers = pc.cast(values, pa.int64())
+        wrong = _count(pc.and_(pc.not_equal(numbers, 0), pc.not_equal(numbers, 1)))
+        if wrong:
+            raise self._refused(column, wrong, len(values), "hold neither 0 nor 1", "take it out of boolean, or ")
+        return pc.not_equal(numbers, 0)
+
+    def _within(self, column: Column, most: int, values: pa.Array, counts: Counts) -> pa.Array:
+        """Values of at most ``most`` bytes, by the column's policy."""
+        over = pc.greater(pc.binary_length(values), most)
+        many = _count(over)
+        if not many:
+            return values
+        match column.on_oversize:
+            case "null":
+                counts["oversize_nulls", column.name] += many
+                return pc.if_else(over, pa.scalar(None, values.type), values)
+            case "truncate":
+                counts["truncated", column.name] += many
+                cut = [_cut(value, most) for value in values.filter(over).to_pylist()]
+                return pc.replace_with_mask(values, pc.fill_null(over, False), pa.array(cut, values.type))
+        longest = pc.max(pc.binary_length(values)).as_py()
+        raise self._refused(
+            column,
+            many,
+            len(values),
+            f"hold more than the {most:,} bytes that Redshift's {column.redshift} takes; the longest has {longest:,}",
+            "say what becomes of them with on_oversize, or ",
+        )
+
+    def _refused(self, column: Column, many: int, of: int, what: str, else_: str = "") -> SourceError:
+        remedy = "Correct them in MySQL"
+        if column not in self._shape.primary_key:
+            remedy += f", {else_}leave the column out with exclude: [{column.name}]"
+        return SourceError(
+            f"{self._label}: column {column.name}: {many:,} of {of:,} rows read {what}. Nothing was committed. {remedy}"
+        )
 
     def _without_nul(self, column: Column, values: pa.Array, counts: Counts) -> pa.Array:
         # Redshift refuses a NUL in text.
-        found = pc.sum(pc.cast(pc.match_substring(values, "\0"), pa.int64())).as_py()
+        found = _count(pc.match_substring(values, "\0"))
         if not found:
             return values
         if column in self._shape.primary_key:
@@ -109,11 +145,10 @@ class Values:
     def _hash(self, values: pa.Array) -> pa.Array:
         assert self._hash_key is not None
         key = self._hash_key
-        texts = values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
-        return pa.array(
-            [None if text is None else hmac.new(key, text.encode(), sha256).hexdigest() for text in texts.to_pylist()],
-            pa.string(),
-        )
+        # Text as its UTF-8; binary as it is.
+        found = pc.cast(values, pa.binary()).to_pylist()
+        hashes = [None if each is None else hmac.new(key, each, sha256).hexdigest() for each in found]
+        return pa.array(hashes, pa.string())
 
     def _check_keys(self, batch: pa.RecordBatch) -> None:
         for column in self._shape.primary_key:
@@ -122,6 +157,17 @@ class Values:
                     f"{self._label}: column {column.name} is part of the primary key and holds a date that does not "
                     "exist (zero, or such as 30 February), which Redshift cannot hold. Nothing was committed."
                 )
+
+
+def _count(found: pa.Array) -> int:
+    return int(pc.sum(pc.cast(found, pa.int64())).as_py() or 0)
+
+
+def _cut(value: str | bytes, most: int) -> str | bytes:
+    """The first ``most`` bytes, without the part of a character at the end."""
+    if isinstance(value, bytes):
+        return value[:most]
+    return value.encode()[:most].decode(errors="ignore")
 
 
 def hash_key_id(key: bytes) -> str:
