@@ -1,0 +1,2 @@
+create table `abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijTbUc` (id int);
+insert into `abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijTbUc` values (1);
