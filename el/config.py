@@ -238,7 +238,7 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
     shape = {
         "list_type": "a list of column names, such as [ssn]",
         "string_type": "a name",
-        "dict_type": "a mapping" if len(path) < 3 else "a mapping of columns to policies, such as {notes: null}",
+        "dict_type": "a mapping" if len(path) < 3 else "columns with a policy each, such as {notes: null}",
         "model_type": "a mapping of keys to values",
         "int_type": "a whole number of seconds",
         "greater_than_equal": "0 or more",

@@ -219,10 +219,9 @@ def _tables(connection: Connection) -> dict[str, _About]:
 
 
 def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
-    version = str(rows(connection, "select version()")[0][0]).lower()
-    is_mariadb = "mariadb" in version
-    json_columns = _mariadb_json_columns(connection) if is_mariadb else set()
-    long_lat = not is_mariadb and not version.startswith("5.")
+    version = str(rows(connection, "select version()")[0][0])
+    json_columns = _mariadb_json_columns(connection) if "mariadb" in version.lower() else set()
+    long_lat = swaps_axes(version)
     found: dict[str, dict[str, CatalogColumn]] = defaultdict(dict)
     for table, name, data_type, column_type, nullable, length, precision, scale, comment in rows(
         connection,
@@ -243,6 +242,11 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             long_lat=long_lat,
         )
     return dict(found)
+
+
+def swaps_axes(version: str) -> bool:
+    """Whether ``st_astext`` writes y before x for SRIDs that are defined so: since MySQL 8, never in MariaDB."""
+    return "mariadb" not in version.lower() and not version.startswith("5.")
 
 
 def _mariadb_json_columns(connection: Connection) -> set[tuple[str, str]]:
