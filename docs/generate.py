@@ -136,7 +136,7 @@ def types_page() -> str:
         select = "`c`, NULL where it is no date" if column.date_check else column.select
         lines.append(f"| {column_type} | {select.replace('`', '')} | {column.arrow} | {column.redshift.upper()} |")
     lines += [
-        "\nThe same for the other sizes of TEXT and BLOB and the other kinds of geometry. A type that is not here, such "
+        "\nThe same for the other sizes of TEXT and BLOB and the other kinds of geometry. A type not here, such "
         "as VECTOR, is refused by name.",
         "\n`boolean` columns (TINYINT, BIT(1)) are BOOLEAN; `hash` columns are VARCHAR(64). Dates that do not exist "
         "(zero, partly zero, in the year 0, 30 February) become NULL or stop the table, by `on_zero_date`. Text, JSON "
