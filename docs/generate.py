@@ -55,6 +55,10 @@ EXAMPLES: list[tuple[str, str, int | None, int | None, int | None, bool]] = [
     ("varbinary(255)", "varbinary", 255, None, None, False),
     ("longblob", "longblob", 4294967295, None, None, False),
     ("point", "point", None, None, None, False),
+    ("int(5) unsigned zerofill", "int", None, 10, 0, False),
+    ("uuid", "uuid", None, None, None, False),
+    ("inet4", "inet4", None, None, None, False),
+    ("inet6", "inet6", None, None, None, False),
 ]
 
 
@@ -132,10 +136,13 @@ def types_page() -> str:
         select = "`c`, NULL where it is no date" if column.date_check else column.select
         lines.append(f"| {column_type} | {select.replace('`', '')} | {column.arrow} | {column.redshift.upper()} |")
     lines += [
-        "\nDates that do not exist (zero, partly zero, 30 February) become NULL and are counted. NUL characters in "
-        "text are removed and counted. A text or binary value that Redshift's column cannot hold stops its table "
-        "before anything is committed. JSON is parsed on its way into Redshift; what cannot be parsed is NULL and "
-        "counted. `hash` columns are VARCHAR(64).",
+        "\nThe same for the other sizes of TEXT and BLOB and the other kinds of geometry. A type not here, such "
+        "as VECTOR, is refused by name.",
+        "\n`boolean` columns (TINYINT, BIT(1)) are BOOLEAN; `hash` columns are VARCHAR(64). Dates that do not exist "
+        "(zero, partly zero, in the year 0, 30 February) become NULL or stop the table, by `on_zero_date`. Text, JSON "
+        "and binary values that Redshift's column cannot hold stop the table, become NULL or are cut, by "
+        "`on_oversize`. NUL characters in text are removed. JSON is parsed on its way into Redshift; what cannot be "
+        "parsed is NULL. All of it is counted per column: [say what becomes of a column](../how-to/column-options.md).",
         "\nBeside MySQL's columns, every raw row carries:\n",
         "| column | meaning |",
         "| --- | --- |",
@@ -158,6 +165,12 @@ def editor_schema() -> str:
     # `appointments:` with nothing behind it is a table without options.
     table = schema["properties"]["tables"]["additionalProperties"]
     schema["properties"]["tables"]["additionalProperties"] = {"anyOf": [table, {"type": "null"}]}
+    # A bare null is how a policy of that name is written.
+    for policies in (schema["$defs"]["Defaults"]["properties"], schema["$defs"]["TableConfig"]["properties"]):
+        for name in ("on_oversize", "on_zero_date"):
+            policy = policies[name].get("additionalProperties", policies[name])
+            del policy["type"]
+            policy["enum"].append(None)
     return json.dumps(schema, indent=1)
 
 

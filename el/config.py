@@ -3,28 +3,37 @@
 In: one YAML file per source. Out: ``Source`` with its ``Table``s, which remember the line they stand on, because
 half of the problems (a cursor that is no column, a merge table without a primary key) are only seen beside
 MySQL's catalog. All problems are reported at once: a night job that is corrected line by line costs a night a line.
-
-Why not ``yaml.safe_load``: it forgets lines and lets the second of two equal keys win in silence.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from el import yaml_lines
 from el.errors import ConfigError, UsageError
 
 Mode = Literal["merge", "replace"]
-Path_ = tuple[str | int, ...]
+OnOversize = Literal["error", "null", "truncate"]
+OnZeroDate = Literal["null", "error"]
+#: Options by which a table's line names columns, and how a message says that a column is under one of them.
+COLUMN_OPTIONS = {
+    "exclude": "excluded",
+    "hash": "hashed",
+    "boolean": "boolean",
+    "on_oversize": "under on_oversize",
+    "on_zero_date": "under on_zero_date",
+}
+#: Names that Redshift keeps for columns of its own in every table.
+_SYSTEM_COLUMNS = frozenset(["oid", "tableoid", "xmin", "xmax", "cmin", "cmax", "ctid", "insertxid", "deletexid"])
 
 
 class _Model(BaseModel):
@@ -49,6 +58,17 @@ class Defaults(_Model):
         ge=0,
         description="Seconds before the safe moment that are read again at every run: a margin for the cursor.",
     )
+    on_oversize: OnOversize = Field(
+        "error",
+        description="A text, JSON or binary value that is longer than Redshift takes. error: the table stops. null. "
+        "truncate: text is cut behind its last whole character that fits, binary behind its last byte. JSON, geometry "
+        "and primary keys are never cut: there, truncate means error. What became NULL or was cut is counted.",
+    )
+    on_zero_date: OnZeroDate = Field(
+        "null",
+        description="A date that does not exist (zero, partly zero, 30 February). null: becomes NULL, counted. "
+        "error: the table stops. In a primary key always error.",
+    )
 
 
 class TableConfig(_Model):
@@ -61,6 +81,16 @@ class TableConfig(_Model):
     exclude: list[str] = Field(default_factory=list, description="Columns that never leave MySQL.")
     hash: list[str] = Field(
         default_factory=list, description="Columns that arrive as keyed HMAC-SHA-256 in hex; key: EL_HASH_KEY."
+    )
+    boolean: list[str] = Field(
+        default_factory=list,
+        description="TINYINT and BIT(1) columns that arrive as BOOLEAN; a value other than 0 and 1 stops the table.",
+    )
+    on_oversize: dict[str, OnOversize] = Field(
+        default_factory=dict, description="By column: overrides the default on_oversize."
+    )
+    on_zero_date: dict[str, OnZeroDate] = Field(
+        default_factory=dict, description="By column: overrides the default on_zero_date."
     )
 
 
@@ -84,6 +114,11 @@ class Table:
     overlap: int
     exclude: tuple[str, ...]
     hash: tuple[str, ...]
+    boolean: tuple[str, ...]
+    on_oversize: Mapping[str, OnOversize]
+    on_zero_date: Mapping[str, OnZeroDate]
+    default_on_oversize: OnOversize
+    default_on_zero_date: OnZeroDate
     place: str
     lines: dict[str, int]
 
@@ -92,9 +127,16 @@ class Table:
         """``clinic.patients``: how messages and selectors name the table."""
         return f"{self.source}.{self.name}"
 
-    def problem(self, key: str, text: str) -> str:
-        """One line for ``ConfigError``, at the line of ``key`` or else of the table."""
+    def named(self, option: str) -> Sequence[str]:
+        """The columns under one of ``COLUMN_OPTIONS``, in the order of the file."""
+        return tuple(getattr(self, option))
+
+    def problem(self, key: str, text: str, column: str | None = None) -> str:
+        """One line for ``ConfigError``, at the line of ``key``, of the column under it, or else of the table."""
         line = self.lines.get(key, self.lines[""])
+        if column is not None:
+            in_a_list = key not in ("on_oversize", "on_zero_date")
+            line = self.lines[f"{key}.{self.named(key).index(column) if in_a_list else column}"]
         return f'{self.place}:{line}: table "{self.name}": {text}'
 
 
@@ -139,7 +181,7 @@ def read_source(file: Path) -> Source:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: cannot be read: {type(error).__name__}"]) from None
-    content, lines, problems = _parse(text, str(file))
+    content, lines, problems = yaml_lines.parse(text, str(file), _is_policy)
     config: SourceConfig | None = None
     try:
         if not problems:
@@ -175,47 +217,14 @@ def select(sources: dict[str, Source], selectors: Sequence[str]) -> list[Table]:
     return list(chosen.values())
 
 
-def _parse(text: str, place: str) -> tuple[Any, dict[Path_, int], list[str]]:
-    lines: dict[Path_, int] = {(): 1}
-    problems: list[str] = []
-    loader = yaml.SafeLoader(text)
-
-    def value(node: yaml.Node, path: Path_) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            result: dict[str, Any] = {}
-            for key_node, value_node in node.value:
-                line = key_node.start_mark.line + 1
-                # The key as it is written: YAML would read a table named `on` or `123` as another type.
-                key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-                if key is None:
-                    problems.append(f"{place}:{line}: a key must be a name")
-                    continue
-                if key in result:
-                    problems.append(f'{place}:{line}: "{key}" is here twice, first on line {lines[(*path, key)]}')
-                lines[(*path, key)] = line
-                result[key] = value(value_node, (*path, key))
-            return result
-        if isinstance(node, yaml.SequenceNode):
-            for number, item in enumerate(node.value):
-                lines[(*path, number)] = item.start_mark.line + 1
-            return [value(item, (*path, number)) for number, item in enumerate(node.value)]
-        scalar = loader.construct_object(node)
-        # `appointments:` with nothing behind it is a table without options.
-        return {} if scalar is None and len(path) == 2 and path[0] == "tables" else scalar
-
-    try:
-        root = loader.get_single_node()
-        return (None if root is None else value(root, ())), lines, problems
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{place}:{mark.line + 1}" if mark else place
-        return None, lines, [f"{where}: not YAML: {error.problem or error.context}"]
-    except yaml.YAMLError:
-        return None, lines, [f"{place}: not YAML: a character that YAML does not allow"]
+def _is_policy(path: yaml_lines.Path) -> bool:
+    """True where a bare ``null`` is a policy's name."""
+    options = ("on_oversize", "on_zero_date")
+    return path[1:] in [(option,) for option in options] or (len(path) == 4 and path[2] in options)
 
 
-def _explain(detail: dict[str, Any], place: str, lines: dict[Path_, int]) -> str:
-    path: Path_ = tuple(part for part in detail["loc"] if part != "[key]")
+def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, int]) -> str:
+    path: yaml_lines.Path = tuple(part for part in detail["loc"] if part != "[key]")
     known = path
     while known not in lines:
         known = known[:-1]
@@ -225,6 +234,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[Path_, int]) -> str
     key = path[-1] if path else "the file"
     if isinstance(key, int):
         key = f"{path[-2]}, item {key + 1}"
+    elif len(path) == 4:
+        key = f"{path[2]}.{key}"
     kind, context = detail["type"], detail.get("ctx", {})
     match kind:
         case "extra_forbidden":
@@ -238,7 +249,7 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[Path_, int]) -> str
     shape = {
         "list_type": "a list of column names, such as [ssn]",
         "string_type": "a name",
-        "dict_type": "a mapping",
+        "dict_type": "a mapping" if len(path) < 3 else "columns with a policy each, such as {notes: null}",
         "model_type": "a mapping of keys to values",
         "int_type": "a whole number of seconds",
         "greater_than_equal": "0 or more",
@@ -246,14 +257,14 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[Path_, int]) -> str
     return f"{where} {key if not path else repr(key).replace(chr(39), chr(34))} must be {shape}"
 
 
-def _known_keys(path: Path_) -> list[str]:
+def _known_keys(path: yaml_lines.Path) -> list[str]:
     model: type[BaseModel] = SourceConfig
     if len(path) > 1:
         model = Defaults if path[0] == "defaults" else TableConfig
     return list(model.model_fields)
 
 
-def _own_rules(config: SourceConfig, file: Path, lines: dict[Path_, int]) -> list[str]:
+def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, int]) -> list[str]:
     problems = []
     if config.source != file.stem:
         problems.append(f'{file}:{lines[("source",)]}: source "{config.source}" must be named as its file, {file.stem}')
@@ -275,9 +286,7 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[Path_, int]) -> lis
                     "a small table without one can be copied whole by mode: replace",
                 )
             )
-        both = sorted(set(table.exclude) & set(table.hash))
-        if both:
-            problems.append(table.problem("hash", f"{', '.join(both)}: excluded and hashed at once; choose one"))
+        problems += _contradictions(table)
         other = by_raw_name.setdefault(raw_name(name), name)
         if other != name:
             problems.append(table.problem("", f'would be the same Redshift table as "{other}": {raw_name(name)}'))
@@ -291,10 +300,24 @@ def _zone_rule(zone: str | None, where: str) -> list[str]:
     return [f'{where} cursor_zone "{zone}" is no time zone, such as Europe/Berlin{nearest(zone, known)}']
 
 
-def _table(config: SourceConfig, name: str, place: str, lines: dict[Path_, int]) -> Table:
+def _contradictions(table: Table) -> list[str]:
+    """Columns under two options of which the first leaves nothing for the second."""
+    options = list(COLUMN_OPTIONS)
+    pairs = [(first, second) for first in ("exclude", "hash") for second in options[options.index(first) + 1 :]]
+    return [
+        table.problem(
+            second, f"{column}: {COLUMN_OPTIONS[first]} and {COLUMN_OPTIONS[second]} at once; choose one", column
+        )
+        for first, second in pairs
+        for column in table.named(second)
+        if column in table.named(first)
+    ]
+
+
+def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.Path, int]) -> Table:
     own = config.tables[name]
     mode = own.mode or config.defaults.mode
-    below = {str(path[2]): line for path, line in lines.items() if len(path) == 3 and path[:2] == ("tables", name)}
+    below = {".".join(map(str, path[2:])): at for path, at in lines.items() if path[:2] == ("tables", name) != path}
     inherited = {
         key: lines[("defaults", key)] for key in ("mode", "cursor") if ("defaults", key) in lines and key not in below
     }
@@ -307,6 +330,11 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[Path_, int])
         overlap=config.defaults.overlap if own.overlap is None else own.overlap,
         exclude=tuple(own.exclude),
         hash=tuple(own.hash),
+        boolean=tuple(own.boolean),
+        on_oversize=own.on_oversize,
+        on_zero_date=own.on_zero_date,
+        default_on_oversize=config.defaults.on_oversize,
+        default_on_zero_date=config.defaults.on_zero_date,
         place=place,
         lines={"": lines[("tables", name)]} | inherited | below,
     )
@@ -315,17 +343,18 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[Path_, int])
 def raw_name(name: str) -> str:
     """The name of a MySQL table or column in Redshift: snake_case of letters, digits and ``_``.
 
-    ``createdAt`` → ``created_at``, ``Order Lines`` → ``order_lines``. dlt's client must leave the result as it is;
-    tests/boundary holds that. A name without any such letter becomes ``_`` and a hash of it.
+    ``createdAt`` → ``created_at``, ``Order Lines`` → ``order_lines``, ``xmin`` → ``_xmin``. dlt's client must leave
+    the result as it is; tests/boundary holds that. A name without any such letter becomes ``_`` and a hash of it.
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     words = re.sub(r"[^a-z0-9]+", "_", words.lower()).rstrip("_")
     if not words:
         return "_" + sha256(name.encode()).hexdigest()[:12]
-    return "_" + words if words[0].isdigit() else words
+    return "_" + words if words[0].isdigit() or words in _SYSTEM_COLUMNS else words
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """`` (did you mean "…"?)`` or nothing, to put behind a word that is not known."""
-    found = difflib.get_close_matches(word, list(words), 1)
-    return f' (did you mean "{found[0]}"?)' if found else ""
+    known = {each.casefold(): each for each in words}
+    found = difflib.get_close_matches(word.casefold(), list(known), 1)
+    return f' (did you mean "{known[found[0]]}"?)' if found else ""

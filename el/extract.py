@@ -29,7 +29,8 @@ from el.mysql.chunks import Key, behind, boundary, chunk_rows, up_to
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, read_server
-from el.mysql.reader import Reader, hash_key_id
+from el.mysql.reader import Reader
+from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
 from el.plan import missed
 from el.plan import plan as make_plan
@@ -223,7 +224,13 @@ class _Batch:
 
 def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """What could not be carried as it was, in words."""
-    words = {"zero_dates": "dates that do not exist became NULL", "nul_characters": "texts lost NUL characters"}
+    words = {
+        "zero_dates": "dates that do not exist became NULL",
+        "nul_characters": "texts lost NUL characters",
+        "oversize_nulls": "values that Redshift cannot hold became NULL",
+        "truncated": "values were cut to what Redshift holds",
+        "json_misses": "JSON values could not be parsed and are NULL",
+    }
     return [
         f"column {column}: {many:,} {words[kind]}" for kind, found in counts.items() for column, many in found.items()
     ]

@@ -11,6 +11,7 @@ again that is older than what Redshift has.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,11 +28,12 @@ _ATTEMPTS = 100
 
 @dataclass
 class Loaded:
-    """What one table's load did, for the report."""
+    """What one table's load did, for the report. ``json_misses``: JSON values that became NULL, per column."""
 
     rows: int = 0
     commits: int = 0
     warnings: list[str] = field(default_factory=list)
+    json_misses: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ class Loader:
         if applied is None:
             return None
         new, misses = applied
-        if misses:
-            result.warnings.append(f"commit {commit.seq}: {misses:,} JSON values could not be parsed and are NULL")
+        result.json_misses.update(misses)
         result.rows += commit.rows
         result.commits += 1
         self.progress(commit.rows)

@@ -158,9 +158,8 @@ def _what_changed(head: Commit, shape: TableShape) -> str:
         facts.append(f"new columns {', '.join(sorted(now - before))}")
     if before - now:
         facts.append(f"{', '.join(sorted(before - now))} no longer read (kept in Redshift; NULL in rows copied now)")
-    return (
-        f"{'; '.join(facts) or 'types, key, cursor or hash key changed'} since commit {head.seq}: copied in full again"
-    )
+    what = "; ".join(facts) or "types, key, cursor, column options or hash key changed"
+    return f"{what} since commit {head.seq}: copied in full again"
 
 
 def missed(head: Commit, table: Table, cursor: Cursor | None, newest: str | None) -> list[str]:

@@ -35,7 +35,10 @@ log = logging.getLogger("el")
 
 @dataclass
 class TableRun:
-    """What happened to one table. ``lo`` and ``next_lo`` are the window; None in mode replace or without a read."""
+    """What happened to one table. ``lo`` and ``next_lo`` are the window; None in mode replace or without a read.
+
+    ``counts`` says how many values were not carried as they were, by kind and column.
+    """
 
     table: str
     mode: str
@@ -47,6 +50,7 @@ class TableRun:
     lo: str | None = None
     next_lo: str | None = None
     seconds: float = 0.0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
@@ -126,6 +130,7 @@ def _extract(
             result = results[table.label]
             result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
             result.lo, result.next_lo = done.lo, done.next_lo
+            result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
             result.warnings += [*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings]
         return done.commits > 0
 
@@ -182,7 +187,9 @@ def _load(
         finally:
             result = results[table.label]
             result.loaded, result.load_commits = done.rows, done.commits
-            result.warnings += done.warnings
+            if done.json_misses:
+                result.counts["json_misses"] = dict(done.json_misses)
+            result.warnings += [*done.warnings, *said({"json_misses": done.json_misses})]
         return done.commits > 0
 
     _side_by_side("load", pending, results, one, workers, quiet)

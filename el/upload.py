@@ -70,7 +70,8 @@ def upload(
     tables = _Tables(rows, schema, seq, extracted_at)
     try:
         pipeline = dlt.pipeline(
-            pipeline_name=label.replace(".", "__"),
+            # Of MySQL's name dlt would take letters, digits and _ alone.
+            pipeline_name=f"{label.partition('.')[0]}__{name}",
             pipelines_dir=str(folder),
             dataset_name=name,
             destination=filesystem(

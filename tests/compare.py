@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -20,12 +20,22 @@ Row = dict[str, Any]
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit")
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set")
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+_MARIADBS_OWN = ("uuid", "inet4", "inet6")
 
 
 def mysql_rows(
-    connection: Any, table: str, exclude: Sequence[str] = (), hashed: Sequence[str] = (), key: bytes = b""
+    connection: Any,
+    table: str,
+    exclude: Sequence[str] = (),
+    hashed: Sequence[str] = (),
+    key: bytes = b"",
+    oversize: Mapping[str, str] | None = None,
+    boolean: Sequence[str] = (),
 ) -> list[Row]:
-    """Every row, in the values that Redshift has to hold; column names in lower case."""
+    """Every row, in the values that Redshift has to hold; column names in lower case.
+
+    ``oversize`` is the policy (null, truncate) of columns whose values may be too long.
+    """
     with connection.cursor() as cursor:
         cursor.execute("set session time_zone = '+00:00'")
         cursor.execute(
@@ -37,12 +47,19 @@ def mysql_rows(
         json_columns = _json_columns(cursor, table)
         selects, readers = [], []
         for name, data_type, column_type, precision in columns:
-            select, reader = _reading(f"`{name}`", data_type, precision, name in json_columns)
-            selects.append(select)
+            quoted = _quoted(name)
+            select, reader = _reading(quoted, data_type, precision, name in json_columns)
             if data_type == "bigint" and "unsigned" in column_type:  # DECIMAL in Redshift, which has no unsigned
                 reader = Decimal
-            readers.append(_hashed(key) if name in hashed else reader)
-        cursor.execute(f"select {', '.join(selects)} from `{table}`")
+            if name in (oversize or {}):
+                reader = _within(reader, (oversize or {})[name], 64000 if data_type in _BINARIES else 65535)
+            if name in boolean:
+                reader = _boolean
+            if name in hashed:
+                select, reader = _canonical(quoted, data_type), _hashed(key)
+            selects.append(select)
+            readers.append(reader)
+        cursor.execute(f"select {', '.join(selects)} from {_quoted(table)}")
         names = [row[0].lower() for row in columns]
         found = [
             {n: None if value is None else read(value) for n, value, read in zip(names, row, readers, strict=True)}
@@ -78,13 +95,17 @@ def assert_equal(
     hashed: Sequence[str] = (),
     key: bytes = b"",
     deleted: bool = False,
+    oversize: Mapping[str, str] | None = None,
+    boolean: Sequence[str] = (),
+    by_position: bool = False,
 ) -> int:
     """Fail unless the raw table has exactly MySQL's rows; their number. The message holds no value.
 
-    ``deleted``: rows that MySQL no longer has may still be in Redshift.
+    ``deleted``: rows that MySQL no longer has may still be in Redshift. ``by_position``: Redshift's columns have other
+    names than MySQL's, in the same order.
     """
     admin = source.connect()
-    expected = mysql_rows(admin, table, exclude, hashed, key)
+    expected = mysql_rows(admin, table, exclude, hashed, key, oversize, boolean)
     with admin.cursor() as cursor:
         json_columns = [c.lower() for c in _json_columns(cursor, table)]
         cursor.execute(
@@ -94,14 +115,22 @@ def assert_equal(
         )
         primary = [row[0].lower() for row in cursor.fetchall()]
         cursor.execute(
-            "select lower(column_name), data_type from information_schema.columns where table_schema = database() "
+            "select column_name, data_type from information_schema.columns where table_schema = database() "
             "and table_name = %s order by ordinal_position",
             (table,),
         )
-        columns = {name: kind for name, kind in cursor.fetchall() if name not in exclude}
-    columns |= dict.fromkeys(hashed, "varchar")
+        columns = {name.lower(): kind for name, kind in cursor.fetchall() if name not in exclude}
+    columns |= {name.lower(): "varchar" for name in hashed}
     admin.close()
-    found = redshift_rows(source.redshift, f"raw.{raw_table or table}", columns, json_columns)
+    json_columns = [name for name in json_columns if columns.get(name) != "varchar"]
+    if by_position:
+        names = dict(zip(_raw_columns(source, raw_table or table), columns, strict=True))
+        in_redshift = {raw: columns[name] for raw, name in names.items()}
+        of_json = [raw for raw, name in names.items() if name in json_columns]
+        rows = redshift_rows(source.redshift, f"raw.{raw_table or table}", in_redshift, of_json)
+        found = [{names[raw]: value for raw, value in row.items()} for row in rows]
+    else:
+        found = redshift_rows(source.redshift, f"raw.{raw_table or table}", columns, json_columns)
     primary = primary or list(columns)
 
     def identity(row: Row) -> tuple[Any, ...]:
@@ -151,7 +180,61 @@ def _reading(name: str, data_type: str, precision: int | None, is_json: bool) ->
         return f"cast({name} as char)", _moment(lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC))
     if data_type == "time":
         return f"cast({name} as char)", str
-    return f"st_astext({name})", str
+    if data_type in _MARIADBS_OWN:
+        return f"cast({name} as char)", str
+    return f"concat(st_srid({name}), '|', st_astext({name}))", _ewkt
+
+
+def _ewkt(text: str) -> str:
+    srid, _, wkt = text.partition("|")
+    return wkt if srid == "0" else f"SRID={srid};{wkt}"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _raw_columns(source: Any, table: str) -> list[str]:
+    """The raw table's columns in their order, without those that el adds."""
+    found = source.redshift(
+        "select column_name from information_schema.columns where table_schema = %s and table_name = %s "
+        "order by ordinal_position",
+        f"raw_{source.name}",
+        table,
+    )
+    return [name for (name,) in found if name not in ("_seq", "_extracted_at", "_deleted_at", "_dlt_load_id")]
+
+
+def _within(read: Callable[[Any], Any], policy: str, most: int) -> Callable[[Any], Any]:
+    """What a policy makes of a value of more than ``most`` bytes."""
+
+    def bounded(value: Any) -> Any:
+        made = read(value)
+        held = value.encode() if read is json.loads else made.encode() if isinstance(made, str) else made
+        if len(held) <= most:
+            return made
+        if policy == "null":
+            return None
+        if isinstance(made, bytes):
+            return made[:most]
+        end = most
+        while held[end] & 0xC0 == 0x80:  # inside of a character
+            end -= 1
+        return held[:end].decode()
+
+    return bounded
+
+
+def _boolean(value: Any) -> bool:
+    assert int(value) in (0, 1)
+    return bool(int(value))
+
+
+def _canonical(name: str, data_type: str) -> str:
+    """The text, or of a binary column the bytes, that a hashed column is the hash of."""
+    if data_type in _BINARIES:
+        return name
+    return f"cast({name}{'+0e0' if data_type == 'float' else '+0' if data_type in _INTEGERS else ''} as char)"
 
 
 def _moment(read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -165,7 +248,10 @@ def _moment(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _hashed(key: bytes) -> Callable[[Any], str]:
-    return lambda value: hmac.new(key, str(value).encode(), sha256).hexdigest()
+    def hashed(value: Any) -> str:
+        return hmac.new(key, value if isinstance(value, bytes) else value.encode(), sha256).hexdigest()
+
+    return hashed
 
 
 def _plain(value: Any, kind: str, is_json: bool) -> Any:

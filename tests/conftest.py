@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ import pytest
 from tests.private_mysql import PrivateMySQL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+#: How the names of variables begin that el, dbt and the libraries below them read.
+OURS = ("SOURCES__", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")
 
 
 def read_env(file: Path) -> dict[str, str]:
@@ -48,7 +51,7 @@ def stack() -> dict[str, str]:
 def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that use the stack see its variables; others see none, whatever the developer has exported."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")):
+        if name.startswith(OURS):
             monkeypatch.delenv(name)
     if "stack" in request.fixturenames:
         for name, value in request.getfixturevalue("stack").items():
@@ -183,10 +186,12 @@ def private(make_private: Callable[[], PrivateMySQL]) -> PrivateMySQL:
     return make_private()
 
 
-@pytest.fixture
-def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Source]]:
-    """Makes throwaway sources."""
+@contextmanager
+def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Source]]:
+    """Makes throwaway sources below a folder, and drops them at the end."""
     made: list[Source] = []
+    # Not what the developer has exported: a fixture of the whole session runs before _environment.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
     def make() -> Source:
         name = f"t_{uuid4().hex[:10]}"
@@ -219,22 +224,35 @@ def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], 
             aws_access_key_id="local",
             aws_secret_access_key="local",
         )
-        source = Source(name, folder, os.environ | stack | own, admin, warehouse, s3)
+        source = Source(name, folder, inherited | stack | own, admin, warehouse, s3)
         made.append(source)
         return source
 
-    yield make
-    for source in made:
-        for process in source.processes:
-            process.kill()
-            process.wait()
-        source.admin.rollback()
-        source.mysql(f"drop database {source.name}")
-        source.admin.close()
-        for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
-            source.redshift(f"drop schema if exists {schema} cascade")
-        source.warehouse.close()
-        source.delete_objects()
+    try:
+        yield make
+    finally:
+        for source in made:
+            _drop(source)
+
+
+def _drop(source: Source) -> None:
+    for process in source.processes:
+        process.kill()
+        process.wait()
+    source.admin.rollback()
+    source.mysql(f"drop database {source.name}")
+    source.admin.close()
+    for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
+        source.redshift(f"drop schema if exists {schema} cascade")
+    source.warehouse.close()
+    source.delete_objects()
+
+
+@pytest.fixture
+def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Source]]:
+    """Makes throwaway sources."""
+    with throwaway_sources(stack, tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

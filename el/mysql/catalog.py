@@ -17,13 +17,15 @@ from hashlib import sha256
 
 from el.config import Table, nearest, raw_name
 from el.errors import ConfigError
-from el.mysql import cursors, types
+from el.mysql import cursors, options, types
 from el.mysql.connection import Connection, rows
 from el.mysql.cursor import Cursor
 from el.mysql.types import CatalogColumn, Column
 
 #: Columns that every raw row carries beside MySQL's own.
 ADDED_COLUMNS = ("_seq", "_extracted_at", "_deleted_at", "_dlt_load_id")
+#: Redshift's own limit.
+_MAX_COLUMNS = 1600
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class TableShape:
     """One table as it will be read.
 
     ``average_row`` (bytes) and ``estimated_rows`` are InnoDB's estimates.
-    ``cursor`` is None in mode replace. ``warnings`` say what the cursor costs or cannot see.
+    ``cursor`` is None in mode replace. ``warnings`` say what the cursor costs or cannot see, and what the table is not
+    safe from.
     """
 
     name: str
@@ -46,7 +49,10 @@ class TableShape:
     @property
     def signature(self) -> str:
         """Changes when rows that were copied before would be copied in another form now; then all are copied again."""
-        facts = [(c.name, c.mysql_type, c.select, str(c.arrow), c.redshift, c.hashed) for c in self.columns]
+        facts = [
+            (c.name, c.mysql_type, c.select, str(c.arrow), c.redshift, c.hashed, c.on_oversize, c.on_zero_date)
+            for c in self.columns
+        ]
         key = [c.name for c in self.primary_key]
         cursor = self.cursor and (self.cursor.name, self.cursor.kind, self.cursor.zone)
         return sha256(json.dumps([facts, key, cursor]).encode()).hexdigest()[:16]
@@ -60,49 +66,60 @@ def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, Ta
     """
     columns = _columns(connection)
     keys = _primary_keys(connection)
-    sizes = {
-        str(name): (int(size or 0), int(many or 0))
-        for name, size, many in rows(
-            connection,
-            "select table_name, avg_row_length, table_rows from information_schema.tables "
-            "where table_schema = database()",
-        )
-    }
+    about = _tables(connection)
     behaviour = cursors.read_behaviour(connection)
     problems: list[str] = []
     shapes = {}
     for table in tables:
-        if table.name not in columns:
+        if table.name not in about or not (table.name in columns or about[table.name].broken):
+            known = nearest(table.name, about)
+            problems.append(table.problem("", f"no such table in MySQL, or the user may not read it{known}"))
+            continue
+        if about[table.name].broken:
             problems.append(
-                table.problem("", f"no such table in MySQL, or the user may not read it{nearest(table.name, columns)}")
+                table.problem(
+                    "",
+                    "the view cannot be read: a table, column or function in it is gone, or its definer or the user "
+                    "may not use it. What MySQL says: select * from the view limit 1",
+                )
             )
             continue
-        shape, found = _shape(table, columns[table.name], keys.get(table.name, []), sizes.get(table.name, (0, 0)))
+        shape, found = _shape(table, columns[table.name], keys.get(table.name, []), about[table.name])
         problems += found
         if shape:
             own = columns[table.name]
-            shapes[table.name] = replace(shape, warnings=cursors.warnings(shape.name, shape.cursor, own, behaviour))
+            about_cursor = cursors.warnings(shape.name, shape.cursor, own, behaviour)
+            shapes[table.name] = replace(shape, warnings=shape.warnings + about_cursor)
     if problems:
         raise ConfigError(problems)
     return shapes
 
 
+@dataclass(frozen=True)
+class _About:
+    """A table as ``information_schema.tables`` has it; ``broken``: a view that cannot be read."""
+
+    is_view: bool
+    broken: bool
+    engine: str
+    average_row: int
+    estimated_rows: int
+
+
 def _shape(
-    table: Table, columns: dict[str, CatalogColumn], key: list[str], size: tuple[int, int]
+    table: Table, columns: dict[str, CatalogColumn], key: list[str], about: _About
 ) -> tuple[TableShape | None, list[str]]:
-    problems = []
-    for option, names in (("exclude", table.exclude), ("hash", table.hash)):
-        for name in names:
-            if name not in columns:
-                problems.append(table.problem(option, f'{option}: no column "{name}"{nearest(name, columns)}'))
-            elif name in key:
-                problems.append(table.problem(option, f'{option}: "{name}" is part of the primary key'))
+    # MariaDB lists the invisible end of a row's life in the key of a system-versioned table; we read living rows.
+    key = [name for name in key if name in columns]
+    problems = options.problems(table, columns, key)
     cursor: Cursor | None = None
     if table.mode == "merge":
         if not key:
             problems.append(
                 table.problem(
-                    "mode", "mode merge needs a primary key and the table has none; mode: replace copies it whole"
+                    "mode",
+                    f"mode merge needs a primary key and {'a view' if about.is_view else 'the table'} has none; "
+                    "mode: replace copies it whole",
                 )
             )
         cursor, wrong = cursors.choose(table, columns)
@@ -112,7 +129,7 @@ def _shape(
     for source in columns.values():
         if source.name in table.exclude:
             continue
-        column = types.column(source, raw_name(source.name), hashed=source.name in table.hash)
+        column = types.column(source, raw_name(source.name), options.options(table, source, source.name in key))
         if column is None:
             problems.append(
                 table.problem(
@@ -133,6 +150,14 @@ def _shape(
                 )
             )
         made.append(column)
+    if len(made) + len(ADDED_COLUMNS) > _MAX_COLUMNS:
+        problems.append(
+            table.problem(
+                "",
+                f"{len(made):,} columns and the {len(ADDED_COLUMNS)} that el adds; Redshift's limit is "
+                f"{_MAX_COLUMNS:,}. exclude some",
+            )
+        )
     if problems:
         return None, problems
     by_name = {column.name: column for column in made}
@@ -142,13 +167,43 @@ def _shape(
         columns=tuple(made),
         primary_key=tuple(by_name[name] for name in key),
         cursor=cursor,
-        average_row=size[0],
-        estimated_rows=size[1],
+        average_row=about.average_row,
+        estimated_rows=about.estimated_rows,
+        warnings=_warnings(about),
     ), []
 
 
+def _warnings(about: _About) -> tuple[str, ...]:
+    if about.engine.lower() not in ("myisam", "aria", "memory", "csv", "mrg_myisam", "archive"):
+        return ()
+    return (
+        f"the table's engine is {about.engine}, which has no transactions: rows are read while their statement runs, "
+        "and rows that a crash or a failed statement takes back stay in Redshift. Remedy: engine InnoDB",
+    )
+
+
+def _tables(connection: Connection) -> dict[str, _About]:
+    return {
+        str(name): _About(
+            is_view=str(kind).upper() == "VIEW",
+            # Both servers say it here, and MariaDB lists no columns then.
+            broken=str(kind).upper() == "VIEW" and "references invalid" in str(comment),
+            engine=str(engine or ""),
+            average_row=int(size or 0),
+            estimated_rows=int(many or 0),
+        )
+        for name, kind, engine, size, many, comment in rows(
+            connection,
+            "select table_name, table_type, engine, avg_row_length, table_rows, table_comment "
+            "from information_schema.tables where table_schema = database()",
+        )
+    }
+
+
 def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
-    json_columns = _mariadb_json_columns(connection)
+    version = str(rows(connection, "select version()")[0][0])
+    json_columns = _mariadb_json_columns(connection) if "mariadb" in version.lower() else set()
+    long_lat = swaps_axes(version)
     found: dict[str, dict[str, CatalogColumn]] = defaultdict(dict)
     for table, name, data_type, column_type, nullable, length, precision, scale, comment, extra in rows(
         connection,
@@ -166,17 +221,19 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             scale=int(scale) if scale is not None else None,
             comment=str(comment),
             is_json=(str(table), str(name)) in json_columns,
-            generated="GENERATED" in str(extra).upper(),
+            long_lat=long_lat,
             extra=str(extra).lower(),
         )
     return dict(found)
 
 
+def swaps_axes(version: str) -> bool:
+    """Whether ``st_astext`` writes y before x for SRIDs that are defined so: since MySQL 8, never in MariaDB."""
+    return "mariadb" not in version.lower() and not version.startswith("5.")
+
+
 def _mariadb_json_columns(connection: Connection) -> set[tuple[str, str]]:
     """MariaDB's JSON is LONGTEXT with a CHECK of the column's own name; MySQL has a type of its own."""
-    (version,) = rows(connection, "select version()")[0]
-    if "mariadb" not in str(version).lower():
-        return set()
     checks = rows(
         connection,
         "select c.table_name, c.column_name from information_schema.columns c "

@@ -11,11 +11,12 @@ rounds decimals with more than ten decimal places in silence (tests/boundary).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from el.config import OnOversize, OnZeroDate
 from el.mysql.connection import quoted
 
 #: Redshift counts bytes; utf8mb4 has up to four per character.
@@ -39,7 +40,7 @@ class CatalogColumn:
     scale: int | None
     comment: str
     is_json: bool = False
-    generated: bool = False
+    long_lat: bool = False  # MySQL 8: st_astext swaps the axes of many SRIDs unless it is told not to
     extra: str = ""
 
     @property
@@ -48,12 +49,25 @@ class CatalogColumn:
 
 
 @dataclass(frozen=True)
+class Options:
+    """What the source file says of one column."""
+
+    hashed: bool = False
+    boolean: bool = False
+    on_oversize: OnOversize = "error"
+    on_zero_date: OnZeroDate = "null"
+
+
+DEFAULT = Options()
+
+
+@dataclass(frozen=True)
 class Column:
     """A column on its way: where it comes from, what it is on S3 and in Redshift.
 
     ``select`` is a MySQL expression; ``key`` is what the column is ordered and compared by in chunks.
     ``date_check`` is a MySQL condition, true where a value is no date that exists, or None.
-    ``max_bytes`` is what Redshift can hold, for text and binary.
+    ``max_bytes`` is what Redshift can hold, where MySQL's type may hold more; None elsewhere.
     """
 
     name: str
@@ -69,126 +83,134 @@ class Column:
     max_bytes: int | None = None
     is_json: bool = False
     is_text: bool = False
+    on_oversize: OnOversize = "error"
+    on_zero_date: OnZeroDate = "null"
     hashed: bool = False
     comment: str = ""
 
 
 @dataclass(frozen=True)
 class _Form:
-    """One row of the type table, resolved for one column."""
+    """One row of the type table, resolved for one column.
+
+    ``hashed`` is the MySQL expression whose text or bytes a hashed column hashes. ``can_cut``: a part of a value is
+    still a value, so that policy ``truncate`` makes sense.
+    """
 
     arrow: pa.DataType
     redshift: str
     hint: dict[str, Any]
     select: str = "{c}"
     key: str = "{c}"
+    hashed: str = "cast({c} as char)"
     date_check: str | None = None
     max_bytes: int | None = None
     is_json: bool = False
     is_text: bool = False
+    can_cut: bool = False
 
 
-#: A date that exists: partial zero dates (2020-00-10) and, with ALLOW_INVALID_DATES, 30 February are none.
+#: A date that exists: neither year 0, which Redshift's calendar does not have, nor partial zero dates (2020-00-10),
+#: nor what ALLOW_INVALID_DATES lets in (30 February).
 _BAD_DATE = (
-    "({c} is not null and coalesce(month({c}) = 0 or dayofmonth({c}) = 0 or last_day({c}) is null "
+    "({c} is not null and coalesce(year({c}) = 0 or month({c}) = 0 or dayofmonth({c}) = 0 or last_day({c}) is null "
     "or dayofmonth({c}) > dayofmonth(last_day({c})), 1))"
 )
 
 
+def _number(column: CatalogColumn) -> str:
+    """The expression that a number is read by: ZEROFILL is how it is printed, not what it is."""
+    return "{c}+0" if "zerofill" in column.column_type else "{c}"
+
+
 def _integer(bits: int) -> Callable[[CatalogColumn], _Form]:
     def form(column: CatalogColumn) -> _Form:
+        select = _number(column)
         needed = bits + 1 if column.unsigned else bits
         if needed > 64:
-            return _decimal_form(20, 0, select="{c}")
+            return _decimal_form(20, 0, select)
         width = 16 if needed <= 16 else 32 if needed <= 32 else 64
         name = {16: "smallint", 32: "integer", 64: "bigint"}[width]
         arrow = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[width]
-        return _Form(arrow, name, {"data_type": "bigint", "precision": width})
+        hint = {"data_type": "bigint", "precision": width}
+        return _Form(arrow, name, hint, select, hashed=f"cast({select} as char)")
 
     return form
 
 
 def _decimal(column: CatalogColumn) -> _Form:
     precision, scale = column.precision or 10, column.scale or 0
+    number = _number(column)
     if precision > 38:
-        return _text(precision + 3, select="cast({c} as char)")
+        return _text(precision + 3, f"cast({number} as char)")
     native = precision - scale <= _NATIVE_DECIMAL_INTEGER_DIGITS and scale <= _NATIVE_DECIMAL_SCALE
-    return _decimal_form(precision, scale, select="{c}" if native else "cast({c} as char)")
+    return _decimal_form(precision, scale, number if native else f"cast({number} as char)")
 
 
-def _decimal_form(precision: int, scale: int, select: str) -> _Form:
-    return _Form(
-        pa.decimal128(precision, scale),
-        f"decimal({precision},{scale})",
-        {"data_type": "decimal", "precision": precision, "scale": scale},
-        select=select,
-    )
+def _decimal_form(precision: int, scale: int, select: str, key: str = "{c}") -> _Form:
+    hint = {"data_type": "decimal", "precision": precision, "scale": scale}
+    hashed = f"cast({select} as char)"
+    return _Form(pa.decimal128(precision, scale), f"decimal({precision},{scale})", hint, select, key, hashed)
 
 
 def _bit(column: CatalogColumn) -> _Form:
     if (column.precision or 1) == 64:
-        return _Form(
-            pa.decimal128(20, 0),
-            "decimal(20,0)",
-            {"data_type": "decimal", "precision": 20, "scale": 0},
-            select="{c}+0",
-            key="{c}+0",
-        )
-    return _Form(pa.int64(), "bigint", {"data_type": "bigint", "precision": 64}, select="{c}+0", key="{c}+0")
+        return _decimal_form(20, 0, "{c}+0", "{c}+0")
+    return _plain(pa.int64(), "bigint", {"data_type": "bigint", "precision": 64}, "{c}+0", "{c}+0")
 
 
-def _text(max_bytes: int, select: str = "{c}", key: str = "{c}", is_json: bool = False) -> _Form:
-    size = min(max_bytes, MAX_VARCHAR)
-    return _Form(
-        pa.string(),
-        "super" if is_json else f"varchar({size})",
-        {"data_type": "json"} if is_json else {"data_type": "text", "precision": size},
-        select=select,
-        key=key,
-        max_bytes=size,
-        is_json=is_json,
-        is_text=True,
-    )
+def _text(size: int, select: str = "cast({c} as char)", key: str = "{c}") -> _Form:
+    """Text that always fits. ``size`` in bytes."""
+    hint = {"data_type": "text", "precision": size}
+    return _Form(pa.string(), f"varchar({size})", hint, select, key, hashed=select, is_text=True)
+
+
+def _free_text(size: int, select: str = "{c}") -> _Form:
+    """Text of the user's own, which may be longer than Redshift takes."""
+    size = min(size, MAX_VARCHAR)
+    return replace(_text(size, select), max_bytes=size, can_cut=True)
 
 
 def _char(column: CatalogColumn) -> _Form:
-    return _text(max(4 * (column.length or 0), 1))
+    return _free_text(max(4 * (column.length or 0), 1))
 
 
 def _long_text(column: CatalogColumn) -> _Form:
-    return _json(column) if column.is_json else _text(MAX_VARCHAR)
+    return _json(column) if column.is_json else _free_text(MAX_VARCHAR)
 
 
 def _json(_: CatalogColumn) -> _Form:
-    return _text(MAX_VARCHAR, select="cast({c} as char)", is_json=True)
+    text = _free_text(MAX_VARCHAR, "cast({c} as char)")
+    return replace(text, redshift="super", hint={"data_type": "json"}, is_json=True, can_cut=False)
 
 
 def _enum(column: CatalogColumn) -> _Form:
     # Sorted by number but compared with a text as text: only the number orders and compares alike.
-    return _text(max(4 * (column.length or 0), 1), select="cast({c} as char)", key="{c}+0")
+    return _text(max(4 * (column.length or 0), 1), key="{c}+0")
 
 
 def _binary(_: CatalogColumn) -> _Form:
-    return _Form(pa.binary(), "varbyte", {"data_type": "binary"}, max_bytes=MAX_VARBYTE)
+    hint = {"data_type": "binary"}
+    return _Form(pa.binary(), "varbyte", hint, hashed="{c}", max_bytes=MAX_VARBYTE, can_cut=True)
 
 
-def _geometry(_: CatalogColumn) -> _Form:
-    return _text(MAX_VARCHAR, select="st_astext({c})")
+def _geometry(column: CatalogColumn) -> _Form:
+    """EWKT, as Redshift's ST_GeomFromEWKT reads it: x before y, and SRID=…; before it where there is one."""
+    wkt = "st_astext({c}, 'axis-order=long-lat')" if column.long_lat else "st_astext({c})"
+    select = f"concat(if(st_srid({{c}}) = 0, '', concat('SRID=', st_srid({{c}}), ';')), {wkt})"
+    return replace(_free_text(MAX_VARCHAR, select), can_cut=False)
 
 
 def _when(arrow: pa.DataType, redshift: str, hint: dict[str, Any]) -> Callable[[CatalogColumn], _Form]:
     select = f"if({_BAD_DATE}, null, {{c}})"
-    return lambda _: _Form(arrow, redshift, hint, select=select, date_check=_BAD_DATE)
+    return lambda _: _Form(arrow, redshift, hint, select, date_check=_BAD_DATE)
 
 
-def _plain(
-    arrow: pa.DataType,
-    redshift: str,
-    hint: dict[str, Any],
-    select: str = "{c}",
-) -> Callable[[CatalogColumn], _Form]:
-    return lambda _: _Form(arrow, redshift, hint, select=select)
+def _plain(arrow: pa.DataType, redshift: str, hint: dict[str, Any], select: str = "{c}", key: str = "{c}") -> _Form:
+    return _Form(arrow, redshift, hint, select, key, hashed=f"cast({select} as char)")
 
+
+_SMALLINT = {"data_type": "bigint", "precision": 16}
 
 TYPES: dict[str, Callable[[CatalogColumn], _Form]] = {
     "tinyint": _integer(8),
@@ -198,74 +220,41 @@ TYPES: dict[str, Callable[[CatalogColumn], _Form]] = {
     "bigint": _integer(64),
     "decimal": _decimal,
     # + 0e0: the text protocol prints a FLOAT with six digits, and two that print alike may differ
-    "float": _plain(pa.float32(), "real", {"data_type": "double"}, "{c}+0e0"),
-    "double": _plain(pa.float64(), "double precision", {"data_type": "double"}),
+    "float": lambda _: _plain(pa.float32(), "real", {"data_type": "double"}, "{c}+0e0"),
+    "double": lambda _: _plain(pa.float64(), "double precision", {"data_type": "double"}),
     "bit": _bit,
-    "char": _char,
-    "varchar": _char,
-    "tinytext": _long_text,
-    "text": _long_text,
-    "mediumtext": _long_text,
-    "longtext": _long_text,
-    "enum": _enum,
-    "set": _enum,
+    **dict.fromkeys(("char", "varchar"), _char),
+    **dict.fromkeys(("tinytext", "text", "mediumtext", "longtext"), _long_text),
+    **dict.fromkeys(("enum", "set"), _enum),
     "json": _json,
     "date": _when(pa.date32(), "date", {"data_type": "date"}),
     "datetime": _when(pa.timestamp("us"), "timestamp", {"data_type": "timestamp", "timezone": False}),
     "timestamp": _when(pa.timestamp("us", "UTC"), "timestamptz", {"data_type": "timestamp", "timezone": True}),
     # a duration of up to 838 hours, not a time of day
-    "time": lambda _: _text(17, select="cast({c} as char)"),
-    "year": _plain(pa.int16(), "smallint", {"data_type": "bigint", "precision": 16}, "{c}+0"),
-    "binary": _binary,
-    "varbinary": _binary,
-    "tinyblob": _binary,
-    "blob": _binary,
-    "mediumblob": _binary,
-    "longblob": _binary,
-    **dict.fromkeys(
-        (
-            "geometry",
-            "point",
-            "linestring",
-            "polygon",
-            "multipoint",
-            "multilinestring",
-            "multipolygon",
-            "geometrycollection",
-            "geomcollection",
-        ),
-        _geometry,
-    ),
+    "time": lambda _: _text(17),
+    "year": lambda _: _plain(pa.int16(), "smallint", _SMALLINT, "{c}+0"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _binary),
+    **dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint"), _geometry),
+    **dict.fromkeys(("multilinestring", "multipolygon", "geometrycollection", "geomcollection"), _geometry),
     # MariaDB's own
-    "uuid": lambda _: _text(36, select="cast({c} as char)"),
-    "inet4": lambda _: _text(15, select="cast({c} as char)"),
-    "inet6": lambda _: _text(45, select="cast({c} as char)"),
+    "uuid": lambda _: _text(36),
+    "inet4": lambda _: _text(15),
+    "inet6": lambda _: _text(45),
 }
 
 
-def column(source: CatalogColumn, raw_name: str, hashed: bool = False) -> Column | None:
+def column(source: CatalogColumn, raw_name: str, options: Options = DEFAULT) -> Column | None:
     """The way of one column, or None for a type that is not known."""
     make = TYPES.get(source.data_type)
     if make is None:
         return None
     form = make(source)
     name = quoted(source.name)
-    if hashed:
-        # Hashed as its text: what a person sees in MySQL is what has to be hashed to find a row.
-        text = name if form.is_text and form.select == "{c}" else f"cast({name} as char)"
-        return Column(
-            source.name,
-            raw_name,
-            source.column_type,
-            source.nullable,
-            text,
-            form.key.format(c=name),
-            pa.string(),
-            "varchar(64)",
-            {"data_type": "text", "precision": 64},
-            hashed=True,
-            comment=source.comment,
-        )
+    if options.hashed:
+        hint = {"data_type": "text", "precision": 64}
+        form = _Form(pa.string(), "varchar(64)", hint, form.hashed, form.key)
+    elif options.boolean:
+        form = replace(form, arrow=pa.bool_(), redshift="boolean", hint={"data_type": "bool"})
     return Column(
         name=source.name,
         raw_name=raw_name,
@@ -280,5 +269,22 @@ def column(source: CatalogColumn, raw_name: str, hashed: bool = False) -> Column
         max_bytes=form.max_bytes,
         is_json=form.is_json,
         is_text=form.is_text,
+        # Without a choice the default: then another default of the source copies no row again.
+        on_oversize=options.on_oversize if form.max_bytes else DEFAULT.on_oversize,
+        on_zero_date=options.on_zero_date if form.date_check else DEFAULT.on_zero_date,
+        hashed=options.hashed,
         comment=source.comment,
     )
+
+
+def takes(source: CatalogColumn, option: str, policy: str = "") -> bool:
+    """Whether an option of the source file (``boolean``, ``on_oversize``, ``on_zero_date``) fits a column's type."""
+    if option == "boolean":
+        return source.data_type == "tinyint" or source.column_type == "bit(1)"
+    make = TYPES.get(source.data_type)
+    if make is None:
+        return False
+    form = make(source)
+    if option == "on_oversize":
+        return form.max_bytes is not None and (policy != "truncate" or form.can_cut)
+    return form.date_check is not None

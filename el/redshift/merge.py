@@ -32,8 +32,8 @@ def apply(
     manifest: str | None,
     copy_role: str,
     expected: ledger.Position | None,
-) -> tuple[ledger.Position, int] | None:
-    """Apply one commit; the new position, and how many JSON values could not be parsed.
+) -> tuple[ledger.Position, dict[str, int]] | None:
+    """Apply one commit; the new position, and how many JSON values of which column could not be parsed.
 
     None if another loader has moved the position in the meantime.
 
@@ -48,7 +48,7 @@ def apply(
                 return None
             misses = _move(connection, commit, raw_name, manifest, copy_role, label)
             position = (now.position if now else 0) + 1
-            ledger.record(connection, commit, raw_name, position, misses, __version__)
+            ledger.record(connection, commit, raw_name, position, sum(misses.values()), __version__)
             schema = ledger.raw_schema(commit.source)
             rows(
                 connection,
@@ -65,7 +65,7 @@ def apply(
 
 def _move(
     connection: Connection, commit: Commit, raw_name: str, manifest: str | None, copy_role: str, label: str
-) -> int:
+) -> dict[str, int]:
     raw = quoted(ledger.raw_schema(commit.source), raw_name)
     rows(connection, f"create temp table {_INCOMING} ({', '.join(_incoming(c) for c in commit.columns)})")
     if manifest:
@@ -78,15 +78,7 @@ def _move(
             "as it was. The files in the landing are not those of the commit: compare them with it, or copy the table "
             f"again: el run --full {commit.source}.{commit.table}"
         )
-    json_columns = [column for column in commit.columns if column.json]
-    misses = 0
-    if json_columns:
-        counted = " + ".join(
-            f"coalesce(sum(case when {quoted(c.name)} is not null and not can_json_parse({quoted(c.name)}) "
-            "then 1 else 0 end), 0)"
-            for c in json_columns
-        )
-        misses = int(rows(connection, f"select {counted} from {_INCOMING}")[0][0])
+    misses = _unparsable(connection, [column.name for column in commit.columns if column.json])
     keys = [column for column in commit.columns if column.key]
     if commit.mode == "replace":
         rows(connection, f"delete from {raw}")
@@ -99,6 +91,17 @@ def _move(
     rows(connection, f"insert into {raw} ({names}) select {values} from {source}")
     rows(connection, f"drop table {_INCOMING}")
     return misses
+
+
+def _unparsable(connection: Connection, json_columns: list[str]) -> dict[str, int]:
+    if not json_columns:
+        return {}
+    counted = ", ".join(
+        f"coalesce(sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end), 0)"
+        for name in map(quoted, json_columns)
+    )
+    found = rows(connection, f"select {counted} from {_INCOMING}")[0]
+    return {column: int(many) for column, many in zip(json_columns, found, strict=True) if many}
 
 
 def _incoming(column: LandedColumn) -> str:

@@ -48,6 +48,75 @@ tables:
     assert (appointments.mode, appointments.cursor) == ("merge", "updated_at")
 
 
+def test_a_bare_null_is_the_name_of_a_policy(tmp_path: Path) -> None:
+    source = read_source(
+        write(
+            tmp_path,
+            """
+source: clinic
+defaults: {mode: replace, on_oversize: null, on_zero_date: error}
+tables:
+  patients:
+    boolean: [active]
+    on_oversize: {notes: truncate, photo: null, "on_oversize": error}
+    on_zero_date: {born_on: null, seen_on: "null"}
+  visits:
+""",
+        )
+    )
+    patients, visits = source.tables
+    assert patients.boolean == ("active",)
+    assert patients.on_oversize == {"notes": "truncate", "photo": "null", "on_oversize": "error"}
+    assert patients.on_zero_date == {"born_on": "null", "seen_on": "null"}
+    assert (visits.default_on_oversize, visits.default_on_zero_date) == ("null", "error")
+    assert (visits.boolean, visits.on_oversize, visits.on_zero_date) == ((), {}, {})
+
+
+def test_wrong_policies_are_refused_with_their_lines(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """source: clinic
+defaults: {mode: replace, on_oversize: cut}
+tables:
+  patients:
+    on_oversize:
+      notes: shorten
+      photo: ~
+    on_zero_date: truncate
+    boolean: active
+""",
+    ) == [
+        "clinic.yml:2: \"on_oversize\" must be 'error', 'null' or 'truncate'",
+        'clinic.yml:9: table "patients": "boolean" must be a list of column names, such as [ssn]',
+        "clinic.yml:6: table \"patients\": \"on_oversize.notes\" must be 'error', 'null' or 'truncate'",
+        "clinic.yml:7: table \"patients\": \"on_oversize.photo\" must be 'error', 'null' or 'truncate'",
+        'clinic.yml:8: table "patients": "on_zero_date" must be columns with a policy each, such as {notes: null}',
+    ]
+
+
+def test_an_option_for_a_column_that_another_option_takes_away_is_refused_at_its_line(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """source: clinic
+defaults: {mode: replace}
+tables:
+  patients:
+    exclude: [ssn, born_on]
+    hash: [email,
+           phone]
+    boolean: [active, email]
+    on_oversize:
+      notes: null
+      phone: truncate
+    on_zero_date: {born_on: error}
+""",
+    ) == [
+        'clinic.yml:12: table "patients": born_on: excluded and under on_zero_date at once; choose one',
+        'clinic.yml:8: table "patients": email: hashed and boolean at once; choose one',
+        'clinic.yml:11: table "patients": phone: hashed and under on_oversize at once; choose one',
+    ]
+
+
 def test_every_problem_of_a_file_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
     assert problems(
         tmp_path,
@@ -144,6 +213,8 @@ def test_every_selector_that_names_nothing_is_reported(tmp_path: Path) -> None:
         ("a.b", "a_b"),
         ("_x", "_x"),
         ("Straße", "stra_e"),
+        ("xmin", "_xmin"),
+        ("OID", "_oid"),
     ],
 )
 def test_names_become_snake_case(mysql: str, redshift: str) -> None:

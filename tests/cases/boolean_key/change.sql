@@ -1,0 +1,1 @@
+update boolean_key set v = 3 where k = 1;

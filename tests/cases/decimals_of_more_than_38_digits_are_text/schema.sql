@@ -1,0 +1,4 @@
+create table decimals_of_more_than_38_digits_are_text (a decimal(65,30), b decimal(65,0), c decimal(39,1));
+insert into decimals_of_more_than_38_digits_are_text values
+  (-12345678901234567890123456789012345.123456789012345678901234567891,
+   99999999999999999999999999999999999999999999999999999999999999999, 0.1);

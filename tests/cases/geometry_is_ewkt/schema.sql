@@ -1,0 +1,4 @@
+create table geometry_is_ewkt (id int, p point, g geometry, s geometry ref_system_id = 4326);
+insert into geometry_is_ewkt values
+  (1, point(0.1e0 + 0.2e0, -1e-300), st_geomfromtext('LINESTRING(1 2,3 4)'), st_geomfromtext('POINT(4.9 52.4)', 4326)),
+  (2, null, st_geomfromtext('POLYGON((0 0,1 0,1 1,0 0))'), null);

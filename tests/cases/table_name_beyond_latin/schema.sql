@@ -1,0 +1,2 @@
+create table `Überweisungen` (id int);
+insert into `Überweisungen` values (1);

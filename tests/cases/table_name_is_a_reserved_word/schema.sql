@@ -1,0 +1,2 @@
+create table `select` (id int);
+insert into `select` values (1);
