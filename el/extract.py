@@ -30,7 +30,8 @@ from el.mysql.catalog import TableShape
 from el.mysql.chunks import Key, behind, boundary, chunk_rows, up_to
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, unchanged, window_condition
-from el.mysql.reader import Reader, hash_key_id
+from el.mysql.reader import Reader
+from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
 from el.settings import MySQL
 from el.upload import ADDED, Load, upload
