@@ -46,10 +46,10 @@ def report(
         f"{psutil.virtual_memory().total / 2**30:.0f} GB, {platform.system()} {platform.machine()}, load "
         f"{os.getloadavg()[2]:.1f} over the last 15 minutes. {server}, Python {platform.python_version()}, {packages}.",
         "",
-        "The contenders took turns; of each the best round counts, and the most memory of any round. Time is that of the",
-        "whole program from its start. Memory is the resident sets of a program and its children, sampled; what they",
-        "share counts several times. `el extract` ends with the commit on S3; dlt writes Parquet to a local folder;",
-        "connectorx and the wire throw the rows away. Use the ratios: no figure is one of your servers.",
+        "The contenders took turns; of each the best round counts, and the most memory of any round. Time is that of",
+        "the whole program from its start. Memory is the resident sets of a program and its children, sampled; what",
+        "they share counts several times. `el extract` ends with the commit on S3; dlt writes Parquet to a local",
+        "folder; connectorx and the wire throw the rows away. Use the ratios: no figure is one of your servers.",
     ]
     if not with_sling:
         lines += ["", "Sling is missing: there is no package of its binary for this platform."]
