@@ -19,6 +19,7 @@ from typing import Any
 from el.errors import SourceError
 from el.mysql.catalog import TableShape
 from el.mysql.connection import Connection, quoted, rows
+from el.mysql.types import Column
 
 #: connectorx has no backpressure: the chunk is what bounds memory.
 _CHUNK_BYTES = 24 * 2**20
@@ -65,17 +66,21 @@ class Chunks:
 def boundary(connection: Connection, shape: TableShape, condition: str, after: Key | None, size: int) -> Key | None:
     """The key of the last row of the chunk that begins behind ``after``; None if fewer rows than ``size`` are left."""
     keys = [column.key for column in shape.primary_key]
-    # Dates as text: the driver has no value for a zero date.
-    selected = [
-        f"cast({c.key} as char)" if c.date_check or c.mysql_type.startswith("time") else c.key
-        for c in shape.primary_key
-    ]
+    selected = [_exactly(column) for column in shape.primary_key]
     found = rows(
         connection,
         f"select {', '.join(selected)} from {quoted(shape.name)} where {condition} and {behind(shape, after)} "
         f"order by {', '.join(keys)} limit 1 offset {size - 1}",
     )
     return [_encode(value) for value in found[0]] if found else None
+
+
+def _exactly(column: Column) -> str:
+    if column.date_check or column.mysql_type.startswith("time"):
+        return f"cast({column.key} as char)"  # the driver has no value for a zero date
+    if column.mysql_type.startswith("float"):
+        return f"{column.key}+0e0"  # printed with six digits it could lie before its own row, and no chunk would end
+    return column.key
 
 
 def behind(shape: TableShape, after: Key | None) -> str:
