@@ -103,6 +103,12 @@ class Commit:
     warnings: list[str] = field(default_factory=list)
     format: int = FORMAT
 
+    @property
+    def load_ids(self) -> list[str]:
+        """The dlt loads whose files it names. Mode replace may have several; its own load id is the last."""
+        names = [file.key.rpartition("/")[2] for file in self.files]
+        return sorted({name.rsplit(".", 2)[0] for name in names})
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 

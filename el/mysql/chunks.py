@@ -64,15 +64,15 @@ class Chunks:
 
 
 def boundary(connection: Connection, shape: TableShape, condition: str, after: Key | None, size: int) -> Key | None:
-    """The key of the last row of the chunk that begins behind ``after``; None if fewer rows than ``size`` are left."""
+    """The key of the last row of the chunk that begins behind ``after``; None if no row would be left behind it."""
     keys = [column.key for column in shape.primary_key]
     selected = [_exactly(column) for column in shape.primary_key]
     found = rows(
         connection,
         f"select {', '.join(selected)} from {quoted(shape.name)} where {condition} and {behind(shape, after)} "
-        f"order by {', '.join(keys)} limit 1 offset {size - 1}",
+        f"order by {', '.join(keys)} limit 2 offset {size - 1}",
     )
-    return [_encode(value) for value in found[0]] if found else None
+    return [_encode(value) for value in found[0]] if len(found) == 2 else None
 
 
 def _exactly(column: Column) -> str:

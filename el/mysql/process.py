@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from el.errors import ConnectionLost, SourceError
+from el.errors import ConnectionLost, SourceError, Undecodable
 from el.mysql.connection import LOST, SESSION, reason
 from el.settings import MySQL
 
@@ -65,7 +65,8 @@ class Process:
 
         Raises:
             ConnectionLost: asking again may help.
-            SourceError: MySQL refused, or a value could not be decoded.
+            Undecodable: a value could not be decoded.
+            SourceError: MySQL refused.
         """
         assert self._worker.stdout
         rows = 0
@@ -95,14 +96,14 @@ class Process:
         self._stderr.seek(0)
         text = self._stderr.read().decode(errors="replace")
         number = re.search(r"ERROR (\d{4}) ", text)
-        kind = SourceError
+        kind: type[SourceError] = SourceError
         if number:
             why = f"{reason(int(number[1]))} (MySQL error {number[1]})"
             kind = ConnectionLost if int(number[1]) in LOST else SourceError
-        elif re.search(r"IoError|Io\(|Broken pipe|Connection re(set|fused)|timed out", text):
+        elif re.search(r"I[Oo] ?[Ee]rror|Io\(|os error|Broken pipe|timed out", text):
             why, kind = "the connection was lost", ConnectionLost
         elif "PanicException" in text or "panicked" in text:
-            why = "connectorx could not decode a value"
+            why, kind = "connectorx could not decode a value", Undecodable
         else:
             why = f"the reading process ended with {self._worker.returncode}"
         return kind(

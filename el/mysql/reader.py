@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from el.errors import ConnectionLost, SourceError
+from el.errors import ConnectionLost, SourceError, Undecodable
 from el.mysql import one_query
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunk, Chunks
@@ -95,6 +95,8 @@ class Reader:
                         chunks.was_read(piece.rows, piece.size)
                         lost = 0
                         yield piece
+            except Undecodable:
+                raise self._undecodable(asked[0]) from None
             except ConnectionLost:
                 if self._stopped or lost == len(_PAUSES):
                     raise
@@ -121,6 +123,25 @@ class Reader:
             made.append(converted)
             counts += found  # keeps what is not zero
         return made, counts
+
+    def _undecodable(self, chunk: Chunk) -> SourceError:
+        """Which column it was: the chunk is read once more, column by column."""
+        with Process(self._label, self._server) as process:
+            for column in self._shape.columns:
+                process.ask(f"select {column.select} as c from {quoted(self._shape.name)} where {chunk.condition}")
+                try:
+                    for _ in process.answer():
+                        pass
+                except Undecodable:
+                    return Undecodable(
+                        f"{self._label}: column {column.name} ({column.mysql_type}) holds a value that connectorx cannot "
+                        "decode. What was committed before stays. Leave the column out with "
+                        f"exclude: [{column.name}]"
+                    )
+        return Undecodable(
+            f"{self._label}: connectorx could not decode a value, and every column alone could be decoded. "
+            "What was committed before stays. Run again."
+        )
 
     def _select(self, condition: str) -> str:
         return f"select {self._values.select_list()} from {quoted(self._shape.name)} where {condition}"

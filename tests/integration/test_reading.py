@@ -1,4 +1,4 @@
-"""How the rows of a pass are read: connections that are cut, tables without a key, and what is asked of S3 and MySQL."""
+"""How the rows of a pass are read: connections that are cut, tables without a key, what is asked of S3 and MySQL."""
 
 from __future__ import annotations
 
@@ -228,9 +228,10 @@ def test_the_head_is_found_without_listing_every_commit(
 
 
 def test_an_idle_run_asks_two_queries_per_table_and_does_not_load_dlt(source: Source) -> None:
-    for number in range(3):
-        source.mysql(f"create table t{number} (id int primary key, {CURSOR})", f"insert into t{number} (id) values (1)")
-    source.configure({f"t{number}": {} for number in range(3)})
+    tables = [f"{source.name}_{number}" for number in range(3)]
+    for table in tables:
+        source.mysql(f"create table {table} (id int primary key, {CURSOR})", f"insert into {table} (id) values (1)")
+    source.configure({table: {} for table in tables})
     source.el("extract")
     source.mysql("set global general_log = 'OFF'", "set global log_output = 'TABLE'", "truncate mysql.general_log")
     source.mysql("set global general_log = 'ON'")
@@ -248,9 +249,9 @@ def test_an_idle_run_asks_two_queries_per_table_and_does_not_load_dlt(source: So
         source.mysql("set global general_log = 'OFF'")
     assert done.returncode == 0, done.stderr
     with source.admin.cursor() as cursor:
-        for number in range(3):
+        for table in tables:
             cursor.execute(
                 "select count(*) from mysql.general_log where command_type = 'Query' and argument like %s",
-                (f"%from `t{number}` where%",),
+                (f"%from `{table}` where%",),
             )
             assert cursor.fetchone() == (2,)
