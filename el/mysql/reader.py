@@ -134,8 +134,8 @@ class Reader:
                         pass
                 except Undecodable:
                     return Undecodable(
-                        f"{self._label}: column {column.name} ({column.mysql_type}) holds a value that connectorx cannot "
-                        "decode. What was committed before stays. Leave the column out with "
+                        f"{self._label}: column {column.name} ({column.mysql_type}) holds a value that connectorx "
+                        "cannot decode. What was committed before stays. Leave the column out with "
                         f"exclude: [{column.name}]"
                     )
         return Undecodable(

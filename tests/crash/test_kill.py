@@ -247,7 +247,7 @@ def test_killed_at_random_moments_and_then_left_alone(either: Source) -> None:
 
 def test_a_first_copy_that_is_killed_a_dozen_times_repeats_only_what_was_not_committed(source: Source) -> None:
     chance = random.Random(12)
-    rows, part = 20_000, 2000
+    rows, part = 50_000, 2000
     source.mysql(
         f"create table t (id int primary key, v int, {CURSOR})",
         f"insert into t (id, v) select seq * 3, seq from seq_1_to_{rows}",
@@ -267,7 +267,7 @@ def test_a_first_copy_that_is_killed_a_dozen_times_repeats_only_what_was_not_com
     killed = 0
     with s3_proxy(source.env["AWS_ENDPOINT_URL"], before) as endpoint:
         while killed < 12:
-            left = chance.randint(2, 40)
+            left = chance.randint(2, 30)
             running.append(start(source, "extract", endpoint=endpoint, program=("-c", SMALL_PARTS)))
             if running[-1].wait(120) != -signal.SIGKILL:
                 break
