@@ -190,7 +190,7 @@ def idle(stack: Stack) -> tuple[Measured, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.extract", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the number of rows (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the rows of the contests (default: %(default)s)")
     parser.add_argument("--only", choices=[*TABLES, "memory", "idle"], help="one of the parts")
     parser.add_argument("--skip-slow", action="store_true", help=f"without {', '.join(SLOW)}")
     parser.add_argument("--no-result", action="store_true", help="print the tables, do not write them")
@@ -203,7 +203,7 @@ def main() -> int:
         rows = extract_tables.make(stack.admin, PEERS, name, asked)
         table = f"{name}_{asked}"
         contests[name] = rows, contest(stack, table, rows, options.rounds, options.skip_slow)
-    for asked in [int(rows * options.scale) for rows in MEMORY_ROWS if "memory" in parts]:
+    for asked in MEMORY_ROWS if "memory" in parts else ():
         rows = extract_tables.make(stack.admin, PEERS, "narrow", asked)
         memory[rows] = el(stack, f"narrow_{asked}", rows)
         print(f"memory: {memory[rows]}", file=sys.stderr)

@@ -6,6 +6,7 @@ In: queries. Out: connectorx's record batches, per query in the order of asking.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else each of connectorx's threads keeps a heap of its own
         )
         self._tell({"url": _url(self._server), "session": list(SESSION), "batch_rows": _BATCH_ROWS})
         return self
