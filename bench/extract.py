@@ -36,7 +36,7 @@ from bench.extract_report import Measured, report
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".venv-bench" / "bin"
 SLING = next(PEERS.parent.glob("lib/python*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"), None)
-TABLES = {"narrow": 4_000_000, "wide": 200_000, "lineitem": 3_000_000}
+TABLES = {"lineitem": 3_000_000, "narrow": 4_000_000, "wide": 200_000}
 MEMORY_ROWS = (1_000_000, 10_000_000)
 IDLE_TABLES = 100
 #: Read too slowly to wait for every round: they have one.
@@ -197,20 +197,21 @@ def main() -> int:
     options = parser.parse_args()
     stack = Stack(dict(os.environ))
     parts = [options.only] if options.only else [*TABLES, "memory", "idle"]
-    contests, memory = {}, {}
-    for name in [part for part in parts if part in TABLES]:
-        asked = int(TABLES[name] * options.scale)
-        rows = extract_tables.make(stack.admin, PEERS, name, asked)
-        table = f"{name}_{asked}"
-        contests[name] = rows, contest(stack, table, rows, options.rounds, options.skip_slow)
-    for asked in MEMORY_ROWS if "memory" in parts else ():
-        rows = extract_tables.make(stack.admin, PEERS, "narrow", asked)
-        memory[rows] = el(stack, f"narrow_{asked}", rows)
-        print(f"memory: {memory[rows]}", file=sys.stderr)
-    text = report(contests, memory, idle(stack) if "idle" in parts else None, stack.admin, bool(SLING))
+    contests, memory, at_rest = {}, {}, None
+    for part in parts:
+        if part in TABLES:
+            asked = int(TABLES[part] * options.scale)
+            rows = extract_tables.make(stack.admin, PEERS, part, asked)
+            contests[part] = rows, contest(stack, f"{part}_{asked}", rows, options.rounds, options.skip_slow)
+        elif part == "memory":
+            for asked in MEMORY_ROWS:
+                memory[asked] = el(stack, f"narrow_{asked}", extract_tables.make(stack.admin, PEERS, "narrow", asked))
+        else:
+            at_rest = idle(stack)
+        text = report(contests, memory, at_rest, stack.admin, bool(SLING))
+        if not options.no_result:  # after each part: what was measured stays if the next one ends it
+            (ROOT / "bench" / "results" / "extract.md").write_text(text)
     print(text)
-    if not options.no_result:
-        (ROOT / "bench" / "results" / "extract.md").write_text(text)
     return 0
 
 

@@ -64,7 +64,7 @@ class Upload:
         self._extracted_at = datetime.now(UTC)
         self._rows = 0
         self._pipeline = dlt.pipeline(
-            pipeline_name=label.replace(".", "__"),
+            pipeline_name=f"{label.partition('.')[0]}__{landing.dlt_dataset}",
             pipelines_dir=str(self._folder),
             dataset_name=landing.dlt_dataset,
             destination=filesystem(
