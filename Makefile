@@ -1,7 +1,7 @@
 # What a person types. Needs: Python 3.11 or newer, git, make, and a network for the first `make setup`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup venv el dbt docs test check up down reset ps activity lock reference conformance bench-local-redshift test-dbt-adapter
+.PHONY: help setup venv el dbt docs test check up down reset ps activity lock reference conformance bench-local-redshift bench-extract test-dbt-adapter
 
 BIN := .venv/bin
 # An account's own servers if there is a .env, else the local stack.
@@ -66,6 +66,11 @@ conformance: setup ## The table of SQL cases against any server: DSN="host=… p
 bench-local-redshift: setup ## Memory and rate of a large COPY into the local Redshift, beside psql; writes bench/results
 	@$(BIN)/python -m bench.local_redshift_copy
 
+bench-extract: up ## Rate and memory of extract beside other readers; writes bench/results. Its peers get .venv-bench
+	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
+	@$(BIN)/uv pip sync --quiet --python .venv-bench/bin/python --require-hashes bench/requirements.lock
+	@. .local/env && $(BIN)/python -m bench.extract $(BENCH)
+
 check: setup ## Linters, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -77,6 +82,8 @@ check: setup ## Linters, types, import contracts
 lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 		--upgrade --quiet --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+		--upgrade --quiet --constraint requirements.lock bench/requirements.in -o bench/requirements.lock
 
 reference: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python docs/generate.py

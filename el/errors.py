@@ -5,6 +5,8 @@
     │   ├── ConfigError         problems of a source file, each with file and line
     │   └── SettingError        an environment variable that is missing or cannot be read
     ├── SourceError             MySQL: cannot be reached, refuses, or a value that cannot be carried
+    │   ├── ConnectionLost      it may be there again in a moment
+    │   └── Undecodable         the reading process met a value that it does not know
     ├── LandingError            S3: cannot be reached or refuses
     │   ├── CommitExists        another extractor wrote this commit first
     │   └── LandingDamage       an object that a commit needs is missing or changed
@@ -55,6 +57,14 @@ class SettingError(UsageError):
 
 class SourceError(ElError):
     """MySQL cannot be reached, refuses, or holds a value that cannot be carried."""
+
+
+class ConnectionLost(SourceError):
+    """The connection to MySQL was lost or refused; trying again may help."""
+
+
+class Undecodable(SourceError):
+    """The reading process met a value that it cannot decode."""
 
 
 class LandingError(ElError):

@@ -5,7 +5,8 @@ In: a table, its shape, the bound of the run. Out: zero or more commits. dlt wri
 
 1. the head commit says where we are: nothing yet, a finished pass with its next ``lo``, or a pass that was cut off;
 2. if the rows at or beyond ``lo`` are still those of the fingerprint, there is nothing new: two queries, no dlt;
-3. read ``cursor >= lo`` in chunks by primary key; every so many rows dlt uploads them and a commit seals them;
+3. read ``cursor >= lo`` in chunks by primary key; every so many rows are a part, which dlt uploads and a commit
+   seals, while the next part is read;
 4. the last commit of the pass carries the next ``lo``, and the fingerprint that was taken before the first read.
 
 A full pass reads every row: the first one, ``--full``, and when rows would be copied in another form than before.
@@ -14,7 +15,7 @@ A full pass reads every row: the first one, ``--full``, and when rows would be c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -23,22 +24,21 @@ import pyarrow as pa
 from el import __version__
 from el.config import Table
 from el.errors import CommitExists
-from el.landing import Asked, Commit, LandedColumn, Pass, Server, TableLanding, Window
+from el.landing import Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
 from el.mysql.catalog import TableShape
-from el.mysql.chunks import Key, behind, boundary, chunk_rows, up_to
+from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, read_server
 from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
-from el.plan import missed
+from el.parts import Part, move
+from el.plan import Plan, missed
 from el.plan import plan as make_plan
 from el.settings import MySQL
-from el.upload import ADDED, Load, upload
+from el.upload import ADDED, Load, Upload
 
-#: A commit's rows lie on the local disk until they are uploaded; a pass that is cut off repeats no more than these.
-_ROWS_PER_COMMIT = 2_000_000
 #: Another extractor at work on the same table: that many times we begin again from its commit.
 _ATTEMPTS = 5
 
@@ -93,53 +93,50 @@ class Extractor:
         """
         for attempt in range(_ATTEMPTS):
             try:
-                with connected(self.table.source, self.server) as connection:
-                    self._pass(connection, full, result)
+                self._pass(full, result)
                 return
             except CommitExists:
                 # Our files are named by no commit, so they do not exist; begin again from the other's commit.
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _pass(self, connection: Connection, full: bool, result: Extracted) -> None:
-        head = self.landing.head()
-        bound = self._bound(connection, head)
-        plan = make_plan(head, self.table, self.shape, self._signature(), bound, full, self.accept_server)
-        warnings = [*plan.warnings]
-        if head and plan.expected:
-            idle, newest = glance(connection, self.shape, plan.window.lo, plan.expected)
-            warnings += missed(head, self.table, self.shape.cursor, newest)
-            if idle:
-                result.lo = result.next_lo = plan.window.lo
-                result.warnings += [*warnings, *_without_cursor(self.shape, plan.expected)]
-                return
-        window, mark = plan.window, plan.mark
-        if mark is None:
-            mark = fingerprint(connection, self.shape, window.next_lo)
-            window = replace(window, newest=newest_behind(connection, self.shape, window.next_lo))
-        warnings += _without_cursor(self.shape, mark)
-        result.warnings += warnings
+    def _pass(self, full: bool, result: Extracted) -> None:
+        with connected(self.table.source, self.server) as connection:
+            head = self.landing.head()
+            plan = self._plan(connection, head, full, result)
+        if plan is None:
+            return
         if plan.full and plan.after is None:
             self.expect(self.shape.estimated_rows)
-        result.full, result.lo, result.next_lo = plan.full, window.lo, window.next_lo
-        first_seq = plan.first_seq or (head.seq + 1 if head else 1)
-        after, previous = plan.after, head
-        condition = window_condition(self.shape, None if plan.full else window.lo)
-        with Reader(self.table.label, self.server, self.shape, self.hash_key) as reader:
-            done = False
-            while not done:
-                batch = _Batch(self, connection, reader, condition, after)
-                seq = (previous.seq if previous else 0) + 1
-                load = upload(self.table.label, self.landing, self.shape.columns, reader.schema, batch, seq, self.work)
-                after, done = batch.after, batch.done
-                reading = Pass(plan.full, first_seq, done, after)
-                # After the read: what was read must be part of the history that the next run asks for.
-                server = replace(self.bound.server, gtid=read_server(connection).gtid)
-                counts = reader.take_counts()
-                commit = self._commit(seq, load, previous, plan.asked, window, server, reading, mark, counts, warnings)
-                self.landing.write_commit(commit)
-                result.add(commit)
-                previous = commit
+        result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
+        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key)
+        condition = window_condition(self.shape, None if plan.full else plan.window.lo)
+        if self.shape.primary_key:
+            rows = reader.read(Chunks(self.shape, condition, plan.after))
+        else:
+            rows = reader.read_by_one_query(condition)
+        seal = _Seal(self, reader.schema, head, plan, result)
+        move(rows, reader.stop, seal.upload, seal, self.progress)
+
+    def _plan(self, connection: Connection, head: Commit | None, full: bool, result: Extracted) -> Plan | None:
+        """What is to be read, with the fingerprint of before the read; None if there is nothing new."""
+        bound = self._bound(connection, head)
+        plan = make_plan(head, self.table, self.shape, self.signature, bound, full, self.accept_server)
+        result.warnings += plan.warnings
+        if head and plan.expected:
+            idle, newest = glance(connection, self.shape, plan.window.lo, plan.expected)
+            result.warnings += missed(head, self.table, self.shape.cursor, newest)
+            if idle:
+                result.lo = result.next_lo = plan.window.lo
+                result.warnings += _without_cursor(self.shape, plan.expected)
+                return None
+        if plan.mark is None:
+            mark = fingerprint(connection, self.shape, plan.window.next_lo)
+            newest = newest_behind(connection, self.shape, plan.window.next_lo)
+            plan = replace(plan, mark=mark, window=replace(plan.window, newest=newest))
+        assert plan.mark
+        result.warnings += _without_cursor(self.shape, plan.mark)
+        return plan
 
     def _bound(self, connection: Connection, head: Commit | None) -> Bound:
         """The bound, with a history that is as new as the head commit: another extractor may have written it since."""
@@ -150,76 +147,90 @@ class Extractor:
         # A replica's position in its own log says nothing of the primary's.
         return replace(self.bound, server=Server(asked.id, now.gtid, now.lsn if now.id == asked.id else None))
 
-    def _signature(self) -> str:
+    @property
+    def signature(self) -> str:
+        """The shape's, and which hash key is used."""
         # Another hash key makes other hashes of the same values: then every row is copied again.
         key = hash_key_id(self.hash_key) if self.hash_key and self.table.hash else ""
         return self.shape.signature + key
 
-    def _commit(
+
+class _Seal:
+    """Commits, one after the other: called when a part of the pass lies on S3.
+
+    Mode merge has a commit per part. Mode replace has one, which names the files of all parts: Redshift must never show
+    half a table.
+    """
+
+    def __init__(
         self,
-        seq: int,
-        load: Load,
-        previous: Commit | None,
-        asked: Asked,
-        window: Window,
-        server: Server,
-        reading: Pass,
-        mark: Fingerprint,
-        counts: dict[str, dict[str, int]],
-        warnings: list[str],
-    ) -> Commit:
-        keys = {column.raw_name for column in self.shape.primary_key}
-        types = ADDED | {column.raw_name: column.redshift for column in self.shape.columns}
-        json_columns = {column.raw_name for column in self.shape.columns if column.is_json}
+        extractor: Extractor,
+        schema: pa.Schema,
+        head: Commit | None,
+        plan: Plan,
+        result: Extracted,
+    ) -> None:
+        self._extractor, self._schema, self._plan, self._result = extractor, schema, plan, result
+        self._previous = head
+        self._next_seq = head.seq + 1 if head else 1
+        self._first_seq = plan.first_seq or self._next_seq
+        self._in_one = extractor.table.mode == "replace"
+        self._files: list[LandedFile] = []
+        self._counts: dict[str, Counter[str]] = {}
+
+    def upload(self, number: int) -> Upload:
+        """The way of the part with this number, from 0."""
+        one, seq = self._extractor, self._next_seq + (0 if self._in_one else number)
+        return Upload(one.table.label, one.landing, one.shape.columns, self._schema, seq, one.work)
+
+    def __call__(self, load: Load, part: Part) -> None:
+        """Write the commit of a part, or keep its files for the commit of the last."""
+        self._files += load.files
+        for kind, found in part.counts.items():
+            self._counts.setdefault(kind, Counter()).update(found)
+        if self._in_one and not part.done:
+            return
+        reading = Pass(self._plan.full, self._first_seq, part.done, part.after)
+        commit = self._commit(load, reading)
+        self._extractor.landing.write_commit(commit)
+        self._result.add(commit)
+        self._previous, self._files, self._counts = commit, [], {}
+
+    def _commit(self, load: Load, reading: Pass) -> Commit:
+        one, previous = self._extractor, self._previous
+        assert self._plan.mark
+        keys = {column.raw_name for column in one.shape.primary_key}
+        types = ADDED | {column.raw_name: column.redshift for column in one.shape.columns}
+        json_columns = {column.raw_name for column in one.shape.columns if column.is_json}
+        counts = {kind: dict(found) for kind, found in self._counts.items()}
         return Commit(
-            source=self.table.source,
-            table=self.table.name,
-            seq=seq,
+            source=one.table.source,
+            table=one.table.name,
+            seq=previous.seq + 1 if previous else 1,
             load_id=load.load_id,
             previous_load_id=previous.load_id if previous else None,
-            mode=self.table.mode,
+            mode=one.table.mode,
             reading=reading,
-            window=window,
-            signature=self._signature(),
+            window=self._plan.window,
+            signature=one.signature,
             columns=[LandedColumn(name, types[name], name in keys, name in json_columns) for name in load.columns],
-            files=load.files,
-            rows=sum(file.rows for file in load.files),
-            fingerprint=asdict(mark),
+            files=self._files,
+            rows=sum(file.rows for file in self._files),
+            fingerprint=asdict(self._plan.mark),
             dlt_schema_hash=load.schema_hash,
-            server=server,
-            asked=asked,
+            server=self._history(),
+            asked=self._plan.asked,
             extracted_at=load.extracted_at.isoformat(timespec="seconds"),
             el_version=__version__,
             counts=counts,
-            warnings=[*warnings, *said(counts)],
+            warnings=[*self._result.warnings, *said(counts)],
         )
 
-
-class _Batch:
-    """The rows of one commit: chunk after chunk, until there are enough. Iterated once, by dlt."""
-
-    def __init__(
-        self, extractor: Extractor, connection: Connection, reader: Reader, condition: str, after: Key | None
-    ) -> None:
-        self._connection, self._shape, self._reader = connection, extractor.shape, reader
-        self._condition, self._in_chunks = condition, extractor.table.mode == "merge"
-        self._progress = extractor.progress
-        self.after = after
-        self.done = False
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        read = 0
-        size = chunk_rows(self._shape)
-        while not self.done and read < _ROWS_PER_COMMIT:
-            last, condition = None, self._condition
-            if self._in_chunks:  # mode replace is one query: one moment, and a table without a key has no ranges
-                last = boundary(self._connection, self._shape, self._condition, self.after, size)
-                condition = f"{self._condition} and {behind(self._shape, self.after)} and {up_to(self._shape, last)}"
-            for batch in self._reader.read(condition):
-                read += len(batch)
-                yield batch
-                self._progress(len(batch))
-            self.after, self.done = last, last is None
+    def _history(self) -> Server:
+        """After the read: what was read must be part of the history that the next run asks for."""
+        one = self._extractor
+        with connected(one.table.source, one.server) as connection:
+            return replace(one.bound.server, gtid=read_server(connection).gtid)
 
 
 def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -29,6 +29,8 @@ from el import settings
 from el.errors import CommitExists, LandingDamage, LandingError
 
 FORMAT = 2
+#: Keys that S3 lists at once; it gives no more.
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,12 @@ class Commit:
     warnings: list[str] = field(default_factory=list)
     format: int = FORMAT
 
+    @property
+    def load_ids(self) -> list[str]:
+        """The dlt loads whose files it names. Mode replace may have several; its own load id is the last."""
+        names = [file.key.rpartition("/")[2] for file in self.files]
+        return sorted({name.rsplit(".", 2)[0] for name in names})
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
@@ -201,21 +209,37 @@ class TableLanding:
 
     def head(self) -> Commit | None:
         """The newest commit, which is the watermark; None before the first."""
-        seqs = self.seqs_from(1)
-        return self.commit(seqs[-1]) if seqs else None
+        seq = self._last_seq()
+        return self.commit(seq) if seq else None
+
+    def _last_seq(self) -> int | None:
+        """Number of the newest commit. A table may have 100,000 commits: not all of them are listed."""
+        last, empty, start = 0, None, 0  # there are commits up to `last`, and none behind `empty`
+        while True:
+            seqs, more = self._page(start)
+            if seqs:
+                last = seqs[-1]
+            if not more and (seqs or start == last):
+                return last or None
+            if not seqs:
+                empty = start
+            start = 2 * last if empty is None else (last + empty) // 2
+
+    def _page(self, behind: int) -> tuple[list[int], bool]:
+        """Numbers of the commits behind one, ascending, as many as S3 lists at once; and whether there are more."""
+        with _explained(self.url):
+            page = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=self._key("_commits/"), StartAfter=self._commit_key(behind), MaxKeys=_PAGE
+            )
+        names = [item["Key"].rpartition("/")[2].removesuffix(".json") for item in page.get("Contents", [])]
+        return [int(name) for name in names if name.isdigit()], page["IsTruncated"]
 
     def seqs_from(self, seq: int) -> list[int]:
         """Numbers of the commits from ``seq`` on, ascending."""
-        found = []
-        with _explained(self.url):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._key("_commits/"), StartAfter=self._commit_key(seq - 1)
-            )
-            for page in pages:
-                for item in page.get("Contents", []):
-                    name = item["Key"].rpartition("/")[2].removesuffix(".json")
-                    if name.isdigit():
-                        found.append(int(name))
+        found, more = self._page(seq - 1)
+        while more:
+            seqs, more = self._page(found[-1])
+            found += seqs
         return found
 
     def commit(self, seq: int) -> Commit:

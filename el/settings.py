@@ -255,9 +255,9 @@ def configure_dlt() -> None:
         "RUNTIME__LOG_LEVEL": "CRITICAL",  # its messages may quote values
         "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
         "NORMALIZE__WORKERS": "1",
-        "LOAD__WORKERS": "4",  # each holds a file in memory
-        "DATA_WRITER__BUFFER_MAX_ITEMS": "200000",  # rows of a row group
-        "DATA_WRITER__FILE_MAX_ITEMS": "1000000",
+        "LOAD__WORKERS": "1",  # a file is in memory twice while it is uploaded
+        "DATA_WRITER__BUFFER_MAX_ITEMS": "1",  # a chunk is a row group: nothing is held back to make larger ones
+        "DATA_WRITER__FILE_MAX_BYTES": "16777216",
     }.items():
         os.environ.setdefault(name, value)
 

@@ -1,6 +1,6 @@
 """Rows → Parquet files below the table's folder on S3, by one dlt pipeline.
 
-In: record batches of one Arrow schema. Out: ``Load``: what lies on S3 now, as a commit names it. Nothing exists by
+In: tables of one Arrow schema. Out: ``Load``: what lies on S3 now, as a commit names it. Nothing exists by
 that yet: only the commit makes it exist.
 
 dlt gets a fresh folder each time and keeps no state: its state is never the truth (``landing.py``), so losing a disk
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -44,83 +45,115 @@ class Load:
     extracted_at: datetime
 
 
-def upload(
-    label: str,
-    landing: TableLanding,
-    columns: Sequence[Column],
-    schema: pa.Schema,
-    rows: Iterable[pa.RecordBatch],
-    seq: int,
-    work: Path,
-) -> Load:
-    """Write rows to S3. ``seq`` is the number of the commit that they are for, ``work`` a folder for the way.
+class Upload:
+    """The rows of one dlt load package on their way: written to the local disk, then sent to S3.
 
-    Raises:
-        LandingError: S3 refuses, or what lies there is not what was read.
-        ElError, pymysql.err.MySQLError: as ``rows`` raised it.
+    Two steps, because what was written can be sent while what comes next is being written.
     """
-    settings.configure_dlt()
-    import dlt
-    from dlt.common.exceptions import DltException
-    from dlt.destinations import filesystem
 
-    name = landing.dlt_dataset
-    folder = work / f"{name}-{uuid4().hex[:8]}"
-    extracted_at = datetime.now(UTC)
-    tables = _Tables(rows, schema, seq, extracted_at)
-    try:
-        pipeline = dlt.pipeline(
-            # Of MySQL's name dlt would take letters, digits and _ alone.
-            pipeline_name=f"{label.partition('.')[0]}__{name}",
-            pipelines_dir=str(folder),
-            dataset_name=name,
+    def __init__(
+        self, label: str, landing: TableLanding, columns: Sequence[Column], schema: pa.Schema, seq: int, work: Path
+    ) -> None:
+        """``seq`` is the number of the commit that the rows are for, ``work`` a folder for the way."""
+        settings.configure_dlt()
+        import dlt
+        from dlt.destinations import filesystem
+
+        self._label, self._landing, self._columns, self._schema, self._seq = label, landing, columns, schema, seq
+        self._folder = work / f"{landing.dlt_dataset}-{uuid4().hex[:8]}"
+        self._extracted_at = datetime.now(UTC)
+        self._rows = 0
+        self._pipeline = dlt.pipeline(
+            pipeline_name=f"{label.partition('.')[0]}__{landing.dlt_dataset}",
+            pipelines_dir=str(self._folder),
+            dataset_name=landing.dlt_dataset,
             destination=filesystem(
                 bucket_url=landing.dlt_bucket_url, max_state_files=0, enable_dataset_name_normalization=False
             ),
         )
-        pipeline.config.restore_from_destination = False
+        self._pipeline.config.restore_from_destination = False
+
+    def write(self, rows: Iterable[pa.Table]) -> None:
+        """Write rows to the local disk. Each table becomes a row group.
+
+        Raises:
+            LandingError: they cannot be written.
+            ElError, pymysql.err.MySQLError: as ``rows`` raised it.
+        """
+        import dlt
+
+        tables = _Tables(rows, self._schema, self._seq, self._extracted_at)
+        name = self._landing.dlt_dataset
         resource = dlt.resource(
             lambda: iter(tables),
             name=name,
             table_name=name,
-            columns=_hints(columns, schema),
+            columns=_hints(self._columns, self._schema),
             write_disposition="append",
             file_format="parquet",
         )
-        (package,) = pipeline.run(resource).load_packages
-        return _landed(landing, package, tables.rows, pipeline.default_schema.version_hash, extracted_at)
-    except DltException as error:
-        raise _failure(label, landing, error) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with self._explained():
+            self._pipeline.extract(resource)
+            self._pipeline.normalize()
+        self._rows = tables.rows
+
+    def send(self) -> Load:
+        """Bring what was written to S3, and delete it here.
+
+        Raises:
+            LandingError: S3 refuses, or what lies there is not what was read.
+        """
+        with self._explained():
+            (package,) = self._pipeline.load().load_packages
+            schema_hash = self._pipeline.default_schema.version_hash
+            load = _landed(self._landing, package, self._rows, schema_hash, self._extracted_at)
+        self.delete()
+        return load
+
+    def delete(self) -> None:
+        """Delete what lies on the local disk."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from dlt.common.exceptions import DltException
+
+        try:
+            yield
+        except DltException as error:
+            self.delete()
+            raise _failure(self._label, self._landing, error) from None
+        except BaseException:
+            self.delete()
+            raise
 
 
 class _Tables:
     """Arrow tables with the added columns; ``rows`` counts what was passed on."""
 
-    def __init__(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, seq: int, extracted_at: datetime) -> None:
-        self._batches, self._seq, self._extracted_at = batches, seq, extracted_at
+    def __init__(self, tables: Iterable[pa.Table], schema: pa.Schema, seq: int, extracted_at: datetime) -> None:
+        self._tables, self._seq, self._extracted_at = tables, seq, extracted_at
         self._schema = pa.schema(
             [*schema, pa.field("_seq", pa.int64()), pa.field("_extracted_at", _UTC), pa.field("_deleted_at", _UTC)]
         )
         self.rows = 0
 
     def __iter__(self) -> Iterator[pa.Table]:
-        for batch in self._batches:
-            if len(batch):
-                self.rows += len(batch)
-                yield self._table(batch)
+        for table in self._tables:
+            if len(table):
+                self.rows += len(table)
+                yield self._with_added(table)
         if not self.rows:  # a file of no rows keeps the schema, and an emptied table is a load like any other
             yield self._schema.empty_table()
 
-    def _table(self, batch: pa.RecordBatch) -> pa.Table:
-        size = len(batch)
+    def _with_added(self, table: pa.Table) -> pa.Table:
+        size = len(table)
         added = [
             pa.repeat(pa.scalar(self._seq, pa.int64()), size),
             pa.repeat(pa.scalar(self._extracted_at, _UTC), size),
             pa.nulls(size, _UTC),
         ]
-        return pa.Table.from_arrays([*batch.columns, *added], schema=self._schema)
+        return pa.Table.from_arrays([*table.columns, *added], schema=self._schema)
 
 
 def _hints(columns: Sequence[Column], schema: pa.Schema) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A table in ranges of its primary key, each read by one query.
 
-In: a table's shape and how many rows a chunk may have. Out: SQL conditions that follow each other without a gap and
-without an overlap. MySQL itself finds each boundary (the key so many rows further on), so that work is equal
-whatever the gaps, nothing is counted, and text is ordered and compared by the one collation that is right.
+In: a table's shape. Out: ``Chunk`` after ``Chunk``, SQL conditions that follow each other without a gap and without
+an overlap. MySQL itself finds each boundary (the key so many rows further on), so that work is equal whatever the
+gaps, nothing is counted, and text is ordered and compared by the one collation that is right.
 
 Why not arithmetic on MIN and MAX: it needs integers, and gaps make some chunks empty and others huge.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,35 +19,68 @@ from typing import Any
 from el.errors import SourceError
 from el.mysql.catalog import TableShape
 from el.mysql.connection import Connection, quoted, rows
+from el.mysql.types import Column
 
 #: connectorx has no backpressure: the chunk is what bounds memory.
-_CHUNK_BYTES = 64 * 2**20
-_MAX_CHUNK_ROWS = 250_000
-_MIN_CHUNK_ROWS = 1_000
+_CHUNK_BYTES = 24 * 2**20
+_MAX_CHUNK_ROWS = 100_000
+_MIN_CHUNK_ROWS = 100
 
 #: A primary key as JSON can keep it, one entry per column: {"number": "12"}, {"text": "…"} or {"bytes": hex}.
 Key = list[dict[str, str]]
 
 
-def chunk_rows(shape: TableShape) -> int:
-    """How many rows of this table make one chunk."""
-    return max(_MIN_CHUNK_ROWS, min(_MAX_CHUNK_ROWS, _CHUNK_BYTES // max(shape.average_row, 1)))
+@dataclass(frozen=True)
+class Chunk:
+    """Rows to be read by one query. ``last`` is the key they go up to; None in the last chunk of a pass."""
+
+    condition: str
+    last: Key | None
+
+
+class Chunks:
+    """The chunks of one pass, from behind ``after`` to the end; each is found when it is asked for."""
+
+    def __init__(self, shape: TableShape, condition: str, after: Key | None) -> None:
+        self._shape, self._condition, self._after = shape, condition, after
+        self._row_bytes = max(shape.average_row, 1)
+        self.ended = False
+
+    def next(self, connection: Connection) -> Chunk:
+        """The next chunk; asks MySQL where it ends. An error leaves everything as it was: ask again."""
+        last = boundary(connection, self._shape, self._condition, self._after, self._rows())
+        limits = f"{behind(self._shape, self._after)} and {up_to(self._shape, last)}"
+        self._after, self.ended = last, last is None
+        return Chunk(f"{self._condition} and {limits}", last)
+
+    def was_read(self, rows: int, size: int) -> None:
+        """How many bytes a chunk had in memory: the next ones have fewer rows, or more, by that."""
+        # InnoDB's average is of the whole table and may be old: where the rows are longer, chunks must be shorter.
+        if rows:
+            self._row_bytes = max(self._shape.average_row, size // rows, 1)
+
+    def _rows(self) -> int:
+        return max(_MIN_CHUNK_ROWS, min(_MAX_CHUNK_ROWS, _CHUNK_BYTES // self._row_bytes))
 
 
 def boundary(connection: Connection, shape: TableShape, condition: str, after: Key | None, size: int) -> Key | None:
-    """The key of the last row of the chunk that begins behind ``after``; None if fewer rows than ``size`` are left."""
+    """The key of the last row of the chunk that begins behind ``after``; None if no row would be left behind it."""
     keys = [column.key for column in shape.primary_key]
-    # Dates as text: the driver has no value for a zero date.
-    selected = [
-        f"cast({c.key} as char)" if c.date_check or c.mysql_type.startswith("time") else c.key
-        for c in shape.primary_key
-    ]
+    selected = [_exactly(column) for column in shape.primary_key]
     found = rows(
         connection,
         f"select {', '.join(selected)} from {quoted(shape.name)} where {condition} and {behind(shape, after)} "
-        f"order by {', '.join(keys)} limit 1 offset {size - 1}",
+        f"order by {', '.join(keys)} limit 2 offset {size - 1}",
     )
-    return [_encode(value) for value in found[0]] if found else None
+    return [_encode(value) for value in found[0]] if len(found) == 2 else None
+
+
+def _exactly(column: Column) -> str:
+    if column.date_check or column.mysql_type.startswith("time"):
+        return f"cast({column.key} as char)"  # the driver has no value for a zero date
+    if column.mysql_type.startswith("float"):
+        return f"{column.key}+0e0"  # printed with six digits it could lie before its own row, and no chunk would end
+    return column.key
 
 
 def behind(shape: TableShape, after: Key | None) -> str:

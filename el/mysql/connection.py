@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pymysql
 from pymysql.cursors import Cursor
 
-from el.errors import SourceError
+from el.errors import ConnectionLost, SourceError
 from el.settings import MySQL
 
 #: Every session that reads for us. A zero date must not become an error, a backslash must stay one, and an empty
@@ -45,12 +45,16 @@ _REASONS = {
     1298: "another server answers than the one that was asked for the window (a failover, or an address of several)",
     2013: "the connection was lost",
     2006: "the connection was lost",
+    1053: "the server is shutting down",
+    1927: "the connection was killed",
 }
+#: Errors of a connection, not of what was asked.
+LOST = frozenset({2003, 2006, 2013, 1053, 1927})
 
 
 @contextmanager
-def connected(source: str, server: MySQL) -> Iterator[Connection]:
-    """A connection with our session; closed at the end.
+def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Connection]:
+    """A connection with our session; closed at the end. ``as_text`` leaves values as MySQL prints them.
 
     Raises:
         SourceError: MySQL cannot be reached or refuses; also for driver errors inside the block.
@@ -67,6 +71,7 @@ def connected(source: str, server: MySQL) -> Iterator[Connection]:
             connect_timeout=10,
             read_timeout=3600,
             ssl=_tls(server),
+            conv={} if as_text else None,
         )
         try:
             with connection.cursor() as cursor:
@@ -105,12 +110,12 @@ def _explained(source: str, server: MySQL) -> Iterator[None]:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         refused = isinstance(getattr(error, "original_exception", None), ssl.SSLError)
         why = "its TLS certificate was refused; ?ssl-ca=/path.pem names the authority" if refused else reason(number)
-        raise SourceError(
+        raise (ConnectionLost if number in LOST and not refused else SourceError)(
             f"source {source}: MySQL at {server.where}: {why} ({type(error).__name__} {number}). "
             f"Nothing was committed. Check SOURCES__{source.upper()}__CREDENTIALS and the server, then run again."
         ) from None
     except (OSError, RuntimeError) as error:
-        raise SourceError(
+        raise ConnectionLost(
             f"source {source}: MySQL at {server.where}: the connection failed ({type(error).__name__}). "
             "Nothing was committed. Run again."
         ) from None

@@ -1,143 +1,145 @@
-"""Reads rows out of MySQL as Arrow, exactly.
+"""Reads the rows of one pass out of MySQL as Arrow, exactly.
 
-In: a table's shape and conditions (a window, a chunk). Out: record batches of the shape's Arrow schema, and counts
-per column of what could not be carried. ``worker.py`` runs the query in a process of its own; this module
-starts it, lets ``values.py`` turn connectorx's types into ours, and turns its panics, which print cell values, into
-errors that name the table only.
+In: a table's shape and the chunks of a pass. Out: piece after piece, in the order of the chunks: record batches of the
+shape's Arrow schema, and counts per column of what could not be carried.
+
+Several chunks are read at once; each is bounded, and so is memory. A chunk is passed on when it is whole: when the
+connection is lost, the chunks that are not are asked for again, and no row is doubled.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
-import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+import time
+from collections import Counter, deque
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from el.errors import SourceError
+from el.errors import ConnectionLost, SourceError, Undecodable
+from el.mysql import one_query
 from el.mysql.catalog import TableShape
-from el.mysql.connection import quoted, reason, session
+from el.mysql.chunks import Chunk, Chunks
+from el.mysql.connection import connected, quoted
+from el.mysql.process import Process
 from el.mysql.values import Counts, Values
 from el.settings import MySQL
 
-_BATCH_ROWS = 50_000
+#: More gain nothing: two connections are what two cores can decode.
+_CHUNKS_AT_ONCE = 2
+#: A connection that was lost is made again after so many seconds; a server that restarts takes some.
+_PAUSES = (1, 2, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows that were read. ``chunk`` is the one that they are the whole of; None in the middle of one query."""
+
+    batches: list[pa.RecordBatch]
+    counts: Counts
+    chunk: Chunk | None
+
+    @property
+    def rows(self) -> int:
+        return sum(len(batch) for batch in self.batches)
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(batch.nbytes for batch in self.batches)
 
 
 class Reader:
-    """One worker process for one table; used in a ``with`` block, which ends the process."""
+    """The rows of one table. ``read`` is used once."""
 
-    def __init__(self, label: str, server: MySQL, shape: TableShape, hash_key: bytes | None) -> None:
-        self.label = label
-        self._server = server
-        self._shape = shape
+    def __init__(self, label: str, source: str, server: MySQL, shape: TableShape, hash_key: bytes | None) -> None:
+        self._label, self._source, self._server, self._shape = label, source, server, shape
         self._values = Values(label, shape, hash_key)
-        self._counts: Counts = Counter()
-        self._stderr = tempfile.TemporaryFile()
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
+        self._stopped = False
 
     @property
     def schema(self) -> pa.Schema:
-        """What ``read`` yields."""
+        """That of the batches."""
         return self._values.schema
 
-    def __enter__(self) -> Self:
-        self._worker = subprocess.Popen(
-            [sys.executable, "-m", "el.mysql.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
-        self._tell({"url": _url(self._server), "session": session(self._server), "batch_rows": _BATCH_ROWS})
-        return self
+    def stop(self) -> None:
+        """End ``read``, which another thread may be waiting in."""
+        self._stopped = True
+        if self._process:
+            self._process.kill()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        worker = self._worker
-        if worker is None:
-            return
-        if kind is not None:
-            worker.kill()
-        assert worker.stdin and worker.stdout
-        with suppress(BrokenPipeError):  # it ended first; `read` has said why
-            worker.stdin.close()
-        worker.stdout.close()
-        worker.wait()
-        self._stderr.close()
-
-    def take_counts(self) -> dict[str, dict[str, int]]:
-        """Values that were not carried as they were, by kind and column, since the last call."""
-        taken: dict[str, dict[str, int]] = {}
-        for (kind, column), many in self._counts.items():
-            taken.setdefault(kind, {})[column] = many
-        self._counts.clear()
-        return taken
-
-    def read(self, condition: str) -> Iterator[pa.RecordBatch]:
-        """The rows of one condition, by one query.
+    def read(self, chunks: Chunks) -> Generator[Piece, None, None]:
+        """The rows of the chunks.
 
         Raises:
-            SourceError: MySQL refused, the connection was lost, or a value cannot be carried.
+            SourceError: MySQL refused, the connection was lost too often, or a value cannot be carried.
         """
-        assert self._worker and self._worker.stdout
-        self._tell(self._select(condition))
-        rows = 0
-        try:
-            with pa.ipc.open_stream(pa.PythonFile(self._worker.stdout, "r")) as stream:
-                for batch in stream:
-                    rows += len(batch)
-                    made, counts = self._values.convert(batch)
-                    self._counts += counts  # keeps what is not zero
-                    yield made
-            end = self._worker.stdout.readline()
-        except (pa.ArrowInvalid, OSError):
-            raise self._failure() from None
-        if end != b"%d\n" % rows:  # a stream that was cut off reads like one that has ended
-            raise self._failure()
+        asked: deque[Chunk] = deque()
+        lost = 0
+        while asked or not chunks.ended:
+            try:
+                # PyMySQL logs in first: connectorx tries a wrong password for half a minute.
+                with connected(self._source, self._server) as connection, Process(self._label, self._server) as process:
+                    self._process = process
+                    for chunk in asked:
+                        process.ask(self._select(chunk.condition))
+                    while asked or not chunks.ended:
+                        while len(asked) < _CHUNKS_AT_ONCE and not chunks.ended:
+                            asked.append(chunks.next(connection))
+                            process.ask(self._select(asked[-1].condition))
+                        made, counts = self._converted(process.answer())
+                        piece = Piece(made, counts, asked.popleft())
+                        chunks.was_read(piece.rows, piece.size)
+                        lost = 0
+                        yield piece
+            except Undecodable:
+                raise self._undecodable(asked[0]) from None
+            except ConnectionLost:
+                if self._stopped or lost == len(_PAUSES):
+                    raise
+                time.sleep(_PAUSES[lost])
+                lost += 1
 
-    def _tell(self, message: Any) -> None:
-        assert self._worker and self._worker.stdin
-        try:
-            self._worker.stdin.write(json.dumps(message).encode() + b"\n")
-            self._worker.stdin.flush()
-        except BrokenPipeError:
-            raise self._failure() from None
+    def read_by_one_query(self, condition: str) -> Generator[Piece, None, None]:
+        """The rows of a table that has no key to make chunks of. A connection that is lost ends it.
+
+        Raises:
+            SourceError: as ``read``.
+        """
+        for batch in one_query.stream(self._source, self._server, self._shape, self._select(condition)):
+            if self._stopped:
+                return
+            yield Piece(*self._converted([batch]), None)
+        yield Piece([], Counter(), Chunk(condition, None))
+
+    def _converted(self, batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], Counts]:
+        made: list[pa.RecordBatch] = []
+        counts: Counts = Counter()
+        for batch in batches:
+            converted, found = self._values.convert(batch)
+            made.append(converted)
+            counts += found  # keeps what is not zero
+        return made, counts
+
+    def _undecodable(self, chunk: Chunk) -> SourceError:
+        """Which column it was: the chunk is read once more, column by column."""
+        with Process(self._label, self._server) as process:
+            for column in self._shape.columns:
+                process.ask(f"select {column.select} as c from {quoted(self._shape.name)} where {chunk.condition}")
+                try:
+                    for _ in process.answer():
+                        pass
+                except Undecodable:
+                    return Undecodable(
+                        f"{self._label}: column {column.name} ({column.mysql_type}) holds a value that connectorx "
+                        "cannot decode. What was committed before stays. Leave the column out with "
+                        f"exclude: [{column.name}]"
+                    )
+        return Undecodable(
+            f"{self._label}: connectorx could not decode a value, and every column alone could be decoded. "
+            "What was committed before stays. Run again."
+        )
 
     def _select(self, condition: str) -> str:
         return f"select {self._values.select_list()} from {quoted(self._shape.name)} where {condition}"
-
-    def _failure(self) -> SourceError:
-        """Why the worker ended, in words that hold no value: only MySQL's error number is taken from its output."""
-        assert self._worker
-        self._worker.kill()
-        self._worker.wait()
-        self._stderr.seek(0)
-        text = self._stderr.read().decode(errors="replace")
-        number = re.search(r"ERROR (\d{4}) ", text)
-        if number:
-            why = f"{reason(int(number[1]))} (MySQL error {number[1]})"
-        elif re.search(r"IoError|Io\(|Broken pipe|Connection reset|timed out", text):
-            why = "the connection was lost"
-        elif "PanicException" in text or "panicked" in text:
-            why = "connectorx could not decode a value"
-        else:
-            why = f"the reading process ended with {self._worker.returncode}"
-        return SourceError(
-            f"{self.label}: reading from MySQL at {self._server.where} failed: {why}. "
-            "Nothing was committed; what was committed before stays. Run again."
-        )
-
-
-def _url(server: MySQL) -> str:
-    options = {"ssl-mode": server.tls} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
-    return (
-        f"mysql://{quote(server.user, safe='')}:{quote(server.password, safe='')}@{server.host}:{server.port}"
-        f"/{quote(server.database, safe='')}?{query}"
-    )

@@ -1,7 +1,8 @@
 """The process that runs connectorx: SQL in, Arrow out.
 
 In, on standard input: one JSON line with the URL and the session's statements, then one SQL query per line (JSON).
-Out, on standard output: per query one Arrow IPC stream, then one line with the number of its rows.
+Out, on standard output: per query, in the order of asking, one Arrow IPC stream, then one line with the number of its
+rows. A query begins when it is asked for, while the rows of those before it are still being written.
 
 Why the line: an Arrow stream that is cut off reads like one that has ended, so a panic in the middle would lose the
 rest of the chunk in silence.
@@ -14,22 +15,21 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+from queue import Queue
+from typing import Any
 
 
 def main() -> None:
-    import connectorx
     import pyarrow as pa
 
-    settings = json.loads(sys.stdin.readline())
+    pa.set_memory_pool(pa.system_memory_pool())
+    begun: Queue[Any] = Queue()
+    threading.Thread(target=_begin_queries, args=[begun], daemon=True).start()
     output = pa.PythonFile(sys.stdout.buffer, "w")
-    for line in iter(sys.stdin.readline, ""):
-        stream = connectorx.read_sql(
-            settings["url"],
-            json.loads(line),
-            return_type="arrow_stream",
-            batch_size=settings["batch_rows"],
-            pre_execution_query=settings["session"],
-        )
+    while (stream := begun.get()) is not None:
+        if isinstance(stream, BaseException):
+            raise stream
         rows = 0
         with pa.ipc.new_stream(output, stream.schema) as writer:
             for batch in stream:
@@ -37,6 +37,26 @@ def main() -> None:
                 rows += len(batch)
         sys.stdout.buffer.write(b"%d\n" % rows)
         sys.stdout.buffer.flush()
+
+
+def _begin_queries(begun: Queue[Any]) -> None:
+    """Put a stream into the queue for each query; None, or what went wrong, at the end."""
+    try:
+        import connectorx
+
+        settings = json.loads(sys.stdin.readline())
+        for line in iter(sys.stdin.readline, ""):
+            stream = connectorx.read_sql(  # returns at once, and reads on in threads of its own
+                settings["url"],
+                json.loads(line),
+                return_type="arrow_stream",
+                batch_size=settings["batch_rows"],
+                pre_execution_query=settings["session"],
+            )
+            begun.put(stream)
+        begun.put(None)
+    except BaseException as error:  # a panic is no Exception; it has to end the process, not this thread alone
+        begun.put(error)
 
 
 if __name__ == "__main__":

@@ -50,12 +50,13 @@ def apply(
             position = (now.position if now else 0) + 1
             ledger.record(connection, commit, raw_name, position, sum(misses.values()), __version__)
             schema = ledger.raw_schema(commit.source)
-            rows(
-                connection,
-                f"insert into {quoted(schema, '_dlt_loads')} (load_id, schema_name, status, inserted_at, "
-                "schema_version_hash) values (%s, %s, 0, getdate(), %s)",
-                (commit.load_id, f"{commit.source}_{raw_name}", commit.dlt_schema_hash),
-            )
+            for load_id in commit.load_ids:
+                rows(
+                    connection,
+                    f"insert into {quoted(schema, '_dlt_loads')} (load_id, schema_name, status, inserted_at, "
+                    "schema_version_hash) values (%s, %s, 0, getdate(), %s)",
+                    (load_id, f"{commit.source}_{raw_name}", commit.dlt_schema_hash),
+                )
             connection.commit()
             return ledger.Position(position, commit.seq, commit.load_id, commit.dlt_schema_hash, ""), misses
     finally:

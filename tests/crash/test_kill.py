@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg2
+import pyarrow.parquet as pq
 import pytest
 
 from tests.compare import assert_equal
@@ -81,10 +84,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(source: Source, *arguments: str, endpoint: str | None = None) -> subprocess.Popen[bytes]:
+#: ``el`` with parts of 2,000 rows in chunks of 500, so that a small table takes the way of a large one.
+SMALL_PARTS = """
+from el import cli, parts
+from el.mysql import chunks
+parts._ROWS_PER_PART, chunks._MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 2000, 500, 500
+cli.main()
+"""
+
+
+def start(
+    source: Source, *arguments: str, endpoint: str | None = None, program: tuple[str, ...] = ("-m", "el.cli")
+) -> subprocess.Popen[bytes]:
     env = source.env | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
     process = subprocess.Popen(
-        [sys.executable, "-m", "el.cli", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=source.folder,
         env=env,
         stdout=subprocess.DEVNULL,
@@ -229,3 +243,48 @@ def test_killed_at_random_moments_and_then_left_alone(either: Source) -> None:
     assert_equal(either, "t")
     applied: list[Any] = [seq for seq, _ in either.ledger("t")]
     assert applied == sorted(set(applied)) == either.commits("t")
+
+
+def test_a_first_copy_that_is_killed_a_dozen_times_repeats_only_what_was_not_committed(source: Source) -> None:
+    chance = random.Random(12)
+    rows, part = 50_000, 2000
+    source.mysql(
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq * 3, seq from seq_1_to_{rows}",
+    )
+    source.configure({"t": {}})
+    running: list[subprocess.Popen[bytes]] = []
+    left = 0
+
+    def before(method: str, path: str) -> int | None:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            return None
+        os.kill(running[-1].pid, signal.SIGKILL)
+        return 500
+
+    killed = 0
+    with s3_proxy(source.env["AWS_ENDPOINT_URL"], before) as endpoint:
+        while killed < 12:
+            left = chance.randint(2, 30)
+            running.append(start(source, "extract", endpoint=endpoint, program=("-c", SMALL_PARTS)))
+            if running[-1].wait(120) != -signal.SIGKILL:
+                break
+            killed += 1
+    assert killed == 12, f"the copy was done after {killed} kills"
+    assert source.commits("t"), "no kill came after a commit"
+    source.el("run")
+    assert_equal(source, "t")
+    commits = [source.commit("t", seq) for seq in source.commits("t")]
+    assert sum(commit["rows"] for commit in commits) == rows, "what was committed is not read again"
+    assert {commit["window"]["next_lo"] for commit in commits} == {commits[0]["window"]["next_lo"]}
+    uploaded = sum(landed_rows(source, key) for key in source.objects("t/t/") if key.endswith(".parquet"))
+    assert uploaded <= rows + killed * part
+    assert not list((source.folder / "home" / "work").iterdir())
+
+
+def landed_rows(source: Source, key: str) -> int:
+    """Rows of a file, whether a commit names it or not."""
+    body = source.s3.get_object(Bucket="el-landing", Key=f"landing/{source.name}/{key}")["Body"].read()
+    return int(pq.read_metadata(io.BytesIO(body)).num_rows)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from el import extract, settings
+from el import parts, settings
 from el.config import load_sources
 from el.errors import CommitExists, SourceError
 from el.extract import Extracted, Extractor, said
@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     """Chunks of 100 rows and commits of 300: a small table takes the way of a large one."""
     monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 100)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 100)
-    monkeypatch.setattr(extract, "_ROWS_PER_COMMIT", 300)
+    monkeypatch.setattr(parts, "_ROWS_PER_PART", 300)
     for name, value in source.env.items():
         if name.startswith(("SOURCES__", "EL_")):
             monkeypatch.setenv(name, value)
@@ -267,6 +267,6 @@ def test_a_reader_that_dies_at_any_row_is_an_error_that_shows_no_value(
     broken = replace(one, shape=replace(one.shape, columns=plain))
     with pytest.raises(SourceError) as caught:
         run(broken)
-    assert f"{source.name}.t" in str(caught.value)
+    assert f"{source.name}.t: column v (date) holds a value" in str(caught.value)
     assert "2831" not in str(caught.value).replace(source.name, "")  # a random name may hold any digits
     assert source.commits("t") == []

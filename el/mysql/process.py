@@ -1,0 +1,123 @@
+"""The reading process as seen from this side: started, asked, listened to, and its failures put into words.
+
+In: queries. Out: connectorx's record batches, per query in the order of asking. ``worker.py`` is the other side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from el.errors import ConnectionLost, SourceError, Undecodable
+from el.mysql.connection import LOST, reason, session
+from el.settings import MySQL
+
+_BATCH_ROWS = 50_000
+
+
+class Process:
+    """One worker process; used in a ``with`` block, which ends it."""
+
+    def __init__(self, label: str, server: MySQL) -> None:
+        self._label, self._server = label, server
+
+    def __enter__(self) -> Self:
+        self._stderr = tempfile.TemporaryFile()
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "el.mysql.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else each of connectorx's threads keeps a heap of its own
+        )
+        self._tell({"url": _url(self._server), "session": session(self._server), "batch_rows": _BATCH_ROWS})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:
+            self.kill()
+        assert self._worker.stdin and self._worker.stdout
+        with suppress(BrokenPipeError):  # it ended first; `_failure` has said why
+            self._worker.stdin.close()
+        self._worker.stdout.close()
+        self._worker.wait()
+        self._stderr.close()
+
+    def kill(self) -> None:
+        """End it at once; whoever listens gets an error. May be called from any thread."""
+        self._worker.kill()
+
+    def ask(self, sql: str) -> None:
+        """Begin a query. Its rows are given by ``answer``, after those of the queries that were asked before."""
+        self._tell(sql)
+
+    def answer(self) -> Iterator[pa.RecordBatch]:
+        """The rows of the oldest query that was not answered yet.
+
+        Raises:
+            ConnectionLost: asking again may help.
+            Undecodable: a value could not be decoded.
+            SourceError: MySQL refused.
+        """
+        assert self._worker.stdout
+        rows = 0
+        try:
+            with pa.ipc.open_stream(pa.PythonFile(self._worker.stdout, "r")) as stream:
+                for batch in stream:
+                    rows += len(batch)
+                    yield batch
+            end = self._worker.stdout.readline()
+        except (pa.ArrowInvalid, OSError):
+            raise self._failure() from None
+        if end != b"%d\n" % rows:  # a stream that was cut off reads like one that has ended
+            raise self._failure()
+
+    def _tell(self, message: Any) -> None:
+        assert self._worker.stdin
+        try:
+            self._worker.stdin.write(json.dumps(message).encode() + b"\n")
+            self._worker.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure() from None
+
+    def _failure(self) -> SourceError:
+        """Why the worker ended, in words that hold no value: only MySQL's error number is taken from its output."""
+        self._worker.kill()
+        self._worker.wait()
+        self._stderr.seek(0)
+        text = self._stderr.read().decode(errors="replace")
+        number = re.search(r"ERROR (\d{4}) ", text)
+        kind: type[SourceError] = SourceError
+        if number:
+            why = f"{reason(int(number[1]))} (MySQL error {number[1]})"
+            kind = ConnectionLost if int(number[1]) in LOST else SourceError
+        elif re.search(r"I[Oo] ?[Ee]rror|Io\(|os error|Broken pipe|timed out", text):
+            why, kind = "the connection was lost", ConnectionLost
+        elif "PanicException" in text or "panicked" in text:
+            why, kind = "connectorx could not decode a value", Undecodable
+        else:
+            why = f"the reading process ended with {self._worker.returncode}"
+        return kind(
+            f"{self._label}: reading from MySQL at {self._server.where} failed: {why}. "
+            "Nothing was committed; what was committed before stays. Run again."
+        )
+
+
+def _url(server: MySQL) -> str:
+    options = {"ssl-mode": server.tls} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
+    return (
+        f"mysql://{quote(server.user, safe='')}:{quote(server.password, safe='')}@{server.host}:{server.port}"
+        f"/{quote(server.database, safe='')}?{query}"
+    )

@@ -1,0 +1,257 @@
+"""How the rows of a pass are read: connections that are cut, tables without a key, what is asked of S3 and MySQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from el import landing, parts, settings
+from el.errors import ConnectionLost, LandingError, SourceError
+from el.landing import Commit, Landing, TableLanding
+from el.mysql import chunks, reader
+from tests.conftest import Source
+from tests.integration.test_extract import CURSOR, extractor, landed, run
+from tests.wire import mysql_proxy
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
+    """Chunks of 1000 rows and parts of 5000; lost connections are tried again at once."""
+    monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 1000)
+    monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 1000)
+    monkeypatch.setattr(parts, "_ROWS_PER_PART", 5000)
+    monkeypatch.setattr(reader, "_PAUSES", (0, 0, 0))
+    for name, value in source.env.items():
+        if name.startswith(("SOURCES__", "EL_")):
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def cuts(monkeypatch: pytest.MonkeyPatch, source: Source) -> Iterator[list[int]]:
+    """MySQL behind a proxy. While the list is not empty, a connection is cut when it has passed its first number."""
+    planned: list[int] = []
+    lock = threading.Lock()
+
+    def cut(passed: int) -> bool:
+        with lock:
+            if not planned or passed < planned[0]:
+                return False
+            planned.pop(0)
+            return True
+
+    variable = f"SOURCES__{source.name.upper()}__CREDENTIALS"
+    url = urlsplit(source.env[variable])
+    with mysql_proxy(url.hostname or "", url.port or 0, cut) as port:
+        monkeypatch.setenv(variable, source.env[variable].replace(f":{url.port}/", f":{port}/"))
+        yield planned
+
+
+def fill(source: Source) -> None:
+    source.mysql(
+        f"create table t (id int primary key, v varchar(200), {CURSOR})",
+        f"insert into t (id, v) select seq, repeat(md5(seq), 6) from seq_1_to_{ROWS}",
+    )
+    source.configure({"t": {}})
+
+
+@pytest.mark.usefixtures("small")
+def test_a_connection_that_is_lost_is_made_again_and_no_row_is_doubled(
+    source: Source, tmp_path: Path, cuts: list[int]
+) -> None:
+    fill(source)
+    one = extractor(source, tmp_path)
+    cuts += [150_000] * 6  # a chunk has 200,000 bytes: each is cut when the most of it was read
+    done = run(one)
+    assert cuts == []
+    assert done.rows == ROWS
+    assert Counter(landed(source)["id"].to_pylist()) == Counter(range(1, ROWS + 1))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_connection_that_is_lost_again_and_again_ends_the_table_and_keeps_what_was_committed(
+    source: Source, tmp_path: Path, cuts: list[int]
+) -> None:
+    fill(source)
+    one = extractor(source, tmp_path)
+    cuts += [150_000] * 1000
+    with pytest.raises(ConnectionLost, match="the connection was lost"):
+        run(one)
+    assert source.commits("t") == []
+    assert not list(tmp_path.rglob("*.parquet"))
+    cuts.clear()
+    assert run(one).rows == ROWS
+
+
+@pytest.mark.usefixtures("small")
+def test_another_server_behind_the_same_name_is_not_read_on(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
+) -> None:
+    fill(source)
+    one = extractor(source, tmp_path)
+    answers = iter([("one", 3306, 1), ("two", 3306, 2)])
+    query = reader.rows
+
+    def rows(connection: object, sql: str) -> list[tuple[object, ...]]:
+        return [next(answers)] if "@@server_id" in sql else query(connection, sql)  # type: ignore[arg-type] # as called
+
+    monkeypatch.setattr(reader, "rows", rows)
+    cuts += [150_000]
+    with pytest.raises(SourceError, match="another server answers"):
+        run(one)
+
+
+EVERY_TYPE = """id int, tiny tinyint, big bigint unsigned, wide decimal(38,20), narrow decimal(10,2), f float, d double,
+    b bit(9), c char(3), v varchar(20), x text, e enum('a','b'), s set('p','q'), j json, day date, at datetime(6),
+    stamp timestamp(3) null, during time(2), y year, bin binary(3), bytes blob, u uuid, ip inet6, place point"""
+VALUES = [
+    """seq, -128, 18446744073709551615, -123456789012345678.00000000000000000001, 99999999.99, 1.2345671, 1e-300, 511,
+    'ab', 'é\\'"\\\\ ', repeat('x', 60000), 'b', 'p,q', '{"a": 1}', '9999-12-31', '2023-02-03 04:05:06.789012',
+    '2038-01-19 03:14:07.999', '-838:59:59.99', 2155, x'00ff27', x'0027ff', '123e4567-e89b-12d3-a456-426614174000',
+    'fe80::1', point(1, -2)""",
+    "seq" + ", null" * 23,
+    """seq, 0, 0, 0, -0.01, -3.4028234e38, -1.7976931348623157e308, 0, '', ' ', '', '', '', '[]', '0000-00-00',
+    '2023-00-10 00:00:00', '2001-01-01', '00:00:00', 0, x'', x'', '00000000-0000-0000-0000-000000000000', '::',
+    point(0, 0)""",
+]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_table_without_a_key_is_read_with_the_same_values_as_one_with_a_key(source: Source, tmp_path: Path) -> None:
+    source.mysql("set session sql_mode = ''")
+    found = []
+    for key in ("", ", primary key (id)"):
+        source.mysql("drop table if exists t", f"create table t ({EVERY_TYPE}{key})")
+        for number, values in enumerate(VALUES):
+            source.mysql(f"insert into t select {values} from seq_{number * 4000 + 1}_to_{number * 4000 + 4000}")
+        source.configure({"t": {"mode": "replace"}})
+        done = run(extractor(source, tmp_path))
+        assert (done.rows, done.commits) == (12_000, 1)
+        assert source.commit("t", 1)["counts"]["zero_dates"] == {"day": 4000, "at": 4000}
+        added = ["_seq", "_extracted_at", "_deleted_at", "_dlt_load_id"]
+        found.append(landed(source).drop_columns(added).sort_by("id"))
+        source.delete_objects()
+    assert found[0].cast(found[1].schema).equals(found[1])
+    assert len(set(found[0]["id"].to_pylist())) == 12_000
+
+
+@pytest.mark.usefixtures("small")
+def test_mode_replace_is_read_and_uploaded_in_parts_and_committed_once(source: Source, tmp_path: Path) -> None:
+    fill(source)
+    source.configure({"t": {"mode": "replace"}})
+    done = run(extractor(source, tmp_path))
+    assert (done.rows, done.commits, done.files) == (ROWS, 1, 4)
+    assert Counter(landed(source)["id"].to_pylist()) == Counter(range(1, ROWS + 1))
+    assert set(landed(source)["_seq"].to_pylist()) == {1}
+    source.el("load")
+    assert source.redshift("select count(*), count(distinct id) from raw.t") == [(ROWS, ROWS)]
+    loads = source.redshift("select count(distinct _dlt_load_id) from raw.t")
+    known = source.redshift("select count(*) from raw._dlt_loads where load_id in (select _dlt_load_id from raw.t)")
+    assert loads == known == [(4,)]
+    assert run(extractor(source, tmp_path)).commits == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_that_cannot_be_committed_ends_the_pass_before_the_next(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(source)
+    one = extractor(source, tmp_path)
+    write = TableLanding.write_commit
+
+    def refused(self: TableLanding, commit: Commit) -> None:
+        if commit.seq == 2:
+            raise LandingError("refused")
+        write(self, commit)
+
+    monkeypatch.setattr(TableLanding, "write_commit", refused)
+    with pytest.raises(LandingError, match="refused"):
+        run(one)
+    assert source.commits("t") == [1]
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert not [thread for thread in threading.enumerate() if "_work" in thread.name]
+
+
+@pytest.mark.usefixtures("small")
+def test_chunks_are_shorter_where_rows_are_longer_than_the_average(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 10)
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1_000_000)
+    source.mysql(
+        f"create table t (id int primary key, v mediumtext, {CURSOR})",
+        "insert into t (id, v) select seq, if(seq <= 19000, '', repeat('x', 20000)) from seq_1_to_20000",
+        "analyze table t",
+    )
+    source.configure({"t": {}})
+    sizes: list[int] = []
+    was_read = chunks.Chunks.was_read
+
+    def seen(self: chunks.Chunks, rows: int, size: int) -> None:
+        sizes.append(size)
+        was_read(self, rows, size)
+
+    monkeypatch.setattr(chunks.Chunks, "was_read", seen)
+    run(extractor(source, tmp_path))
+    # The chunks that were asked for before the first of them was read are as long as the average says.
+    assert sorted(sizes)[-3] < 2_000_000 < sum(sizes) / 4
+
+
+@pytest.mark.parametrize("seqs", [[], [1], [3, 4, 5], range(1, 138), [*range(1, 40), *range(90, 101)], [1, 500]])
+def test_the_head_is_found_without_listing_every_commit(
+    source: Source, monkeypatch: pytest.MonkeyPatch, seqs: list[int]
+) -> None:
+    monkeypatch.setattr(landing, "_PAGE", 3)
+    place = Landing(settings.landing()).table(source.name, "t")
+    for seq in seqs:
+        source.s3.put_object(Bucket="el-landing", Key=f"landing/{source.name}/t/_commits/{seq:020d}.json", Body=b"{}")
+    asked: list[int] = []
+    page = TableLanding._page
+
+    def counted(self: TableLanding, behind: int) -> tuple[list[int], bool]:
+        asked.append(behind)
+        return page(self, behind)
+
+    monkeypatch.setattr(TableLanding, "_page", counted)
+    monkeypatch.setattr(TableLanding, "commit", lambda self, seq: seq)
+    assert place.head() == (max(seqs) if seqs else None)
+    assert len(asked) <= 16  # 137 commits would be 46 pages
+    assert place.seqs_from(2) == [seq for seq in seqs if seq >= 2]
+
+
+def test_an_idle_run_asks_two_queries_per_table_and_does_not_load_dlt(source: Source) -> None:
+    tables = [f"{source.name}_{number}" for number in range(3)]
+    for table in tables:
+        source.mysql(f"create table {table} (id int primary key, {CURSOR})", f"insert into {table} (id) values (1)")
+    source.configure({table: {} for table in tables})
+    source.el("extract")
+    source.mysql("set global general_log = 'OFF'", "set global log_output = 'TABLE'", "truncate mysql.general_log")
+    source.mysql("set global general_log = 'ON'")
+    try:
+        program = "import sys; from el import cli\ntry:\n cli.main()\nfinally:\n assert 'dlt' not in sys.modules"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "extract", "--json"],
+            cwd=source.folder,
+            env=source.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        source.mysql("set global general_log = 'OFF'")
+    assert done.returncode == 0, done.stderr
+    with source.admin.cursor() as cursor:
+        for table in tables:
+            cursor.execute(
+                "select count(*) from mysql.general_log where command_type = 'Query' and argument like %s",
+                (f"%from `{table}` where%",),
+            )
+            assert cursor.fetchone() == (2,)
