@@ -1,7 +1,7 @@
 # What a person types. Needs: Python 3.11 or newer, git, make, and a network for the first `make setup`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup venv el dbt docs test check up down reset ps activity lock reference conformance bench-local-redshift bench-extract test-dbt-adapter
+.PHONY: help setup venv el dbt docs test soak check up down reset ps activity lock reference conformance bench-local-redshift bench-extract test-dbt-adapter
 
 BIN := .venv/bin
 # An account's own servers if there is a .env, else the local stack.
@@ -56,6 +56,9 @@ endif
 
 test: up ## Run the tests on the local stack
 	@$(BIN)/pytest -n $${TEST_WORKERS:-3} --dist worksteal
+
+soak: up ## The tests of many minutes: writers beside el, run again and again
+	@$(BIN)/pytest -m long -n $${TEST_WORKERS:-2} --dist worksteal
 
 test-dbt-adapter: setup ## dbt's own adapter suite against a local Redshift of its own; make test runs a part of it
 	@$(BIN)/pytest tests/dbt_adapter -n $${TEST_WORKERS:-2} --dist loadscope -W ignore

@@ -92,23 +92,6 @@ def test_a_connection_that_is_lost_again_and_again_ends_the_table_and_keeps_what
 
 
 @pytest.mark.usefixtures("small")
-def test_another_server_behind_the_same_name_is_not_read_on(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
-) -> None:
-    fill(source)
-    one = extractor(source, tmp_path)
-    answers = iter([("one", 3306, 1), ("two", 3306, 2)])
-    query = reader.rows
-
-    def rows(connection: object, sql: str) -> list[tuple[object, ...]]:
-        return [next(answers)] if "@@server_id" in sql else query(connection, sql)  # type: ignore[arg-type] # as called
-
-    monkeypatch.setattr(reader, "rows", rows)
-    cuts += [150_000]
-    with pytest.raises(SourceError, match="another server answers"):
-        run(one)
-
-
 EVERY_TYPE = """id int, tiny tinyint, big bigint unsigned, wide decimal(38,20), narrow decimal(10,2), f float, d double,
     b bit(9), c char(3), v varchar(20), x text, e enum('a','b'), s set('p','q'), j json, day date, at datetime(6),
     stamp timestamp(3) null, during time(2), y year, bin binary(3), bytes blob, u uuid, ip inet6, place point"""

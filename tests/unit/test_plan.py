@@ -45,7 +45,23 @@ def text(ago: float) -> str:
 
 
 def table(cursor: Cursor, overlap: int = 60) -> Table:
-    return Table("shop", "t", "merge", cursor.name, cursor.zone, overlap, (), (), "shop.yml", {"": 1})
+    return Table(
+        source="shop",
+        name="t",
+        mode="merge",
+        cursor=cursor.name,
+        cursor_zone=cursor.zone,
+        overlap=overlap,
+        exclude=(),
+        hash=(),
+        boolean=(),
+        on_oversize={},
+        on_zero_date={},
+        default_on_oversize="error",
+        default_on_zero_date="null",
+        place="shop.yml",
+        lines={"": 1},
+    )
 
 
 def shape(cursor: Cursor) -> TableShape:
