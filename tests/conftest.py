@@ -20,11 +20,16 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
+import hypothesis
 import psycopg2
 import pymysql
 import pytest
 
 from tests.private_mysql import PrivateMySQL
+
+# How long an example takes says nothing on a machine that does other work too.
+hypothesis.settings.register_profile("el", deadline=None)
+hypothesis.settings.load_profile("el")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: How the names of variables begin that el, dbt and the libraries below them read.

@@ -91,7 +91,6 @@ def test_a_connection_that_is_lost_again_and_again_ends_the_table_and_keeps_what
     assert run(one).rows == ROWS
 
 
-@pytest.mark.usefixtures("small")
 EVERY_TYPE = """id int, tiny tinyint, big bigint unsigned, wide decimal(38,20), narrow decimal(10,2), f float, d double,
     b bit(9), c char(3), v varchar(20), x text, e enum('a','b'), s set('p','q'), j json, day date, at datetime(6),
     stamp timestamp(3) null, during time(2), y year, bin binary(3), bytes blob, u uuid, ip inet6, place point"""
