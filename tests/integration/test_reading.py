@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from el import landing, parts, settings
-from el.errors import ConnectionLost, LandingError, SourceError
+from el.errors import ConnectionLost, LandingError
 from el.landing import Commit, Landing, TableLanding
 from el.mysql import chunks, reader
 from tests.conftest import Source
