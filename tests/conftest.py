@@ -92,6 +92,7 @@ class Source:
     warehouse: Any
     s3: Any
     processes: list[Any] = field(default_factory=list)
+    connections: list[Any] = field(default_factory=list)
 
     def mysql(self, *statements: str) -> None:
         """Run statements in the source's database as the application would, one transaction each."""
@@ -102,7 +103,8 @@ class Source:
 
     def connect(self) -> Any:
         """Another connection of the application, without autocommit."""
-        return _mysql(self.env, self.name)
+        self.connections.append(_mysql(self.env, self.name))
+        return self.connections[-1]
 
     def configure(self, tables: dict[str, Any], **defaults: Any) -> None:
         """Write the source file."""
@@ -244,6 +246,9 @@ def _drop(source: Source) -> None:
     for process in source.processes:
         process.kill()
         process.wait()
+    for connection in source.connections:  # a test that failed left them open, and their locks
+        if connection.open:
+            connection.close()
     source.admin.rollback()
     source.mysql(f"drop database {source.name}")
     source.admin.close()

@@ -12,6 +12,7 @@ transaction, or has committed and is visible to the reads that follow.
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,9 +23,11 @@ from el.mysql.connection import Connection, rows
 
 #: Most transactions are short: waiting this long for them saves reading their rows again.
 _PATIENCE_SECONDS = 2.0
-_FRESH_SECONDS = 10
+_FRESH_SECONDS = 30
 #: The transaction list is renewed only when nobody read it for 0.1 s.
 _PAUSE_SECONDS = 0.15
+#: Several of us on one server would freeze it for each other: the pauses grow, and no two are alike.
+_LONGEST_PAUSE_SECONDS = 2.0
 _SECOND = timedelta(seconds=1)
 
 #: Threads of the server itself, which wait for work and write nothing of their own.
@@ -108,6 +111,7 @@ def _listed(connection: Connection, source: str) -> tuple[set[tuple[int, datetim
     reader with autocommit off) cannot commit anything that was written before now.
     """
     deadline = time.monotonic() + _FRESH_SECONDS
+    pause = _PAUSE_SECONDS
     while True:
         mark = uuid4().hex
         found = rows(
@@ -126,4 +130,5 @@ def _listed(connection: Connection, source: str) -> tuple[set[tuple[int, datetim
                 f"{_FRESH_SECONDS} s, so it cannot be trusted. Nothing was read. Other programs that read "
                 "information_schema.innodb_trx many times a second freeze it; stop them and run again."
             )
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(random.uniform(_PAUSE_SECONDS, pause))  # noqa: S311 # guards no secret
+        pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)

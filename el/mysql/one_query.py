@@ -31,7 +31,9 @@ def stream(source: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[
         cursor.execute(sql)
         while found := cursor.fetchmany(_BATCH_ROWS):
             # Behind the columns there are flags, which are numbers.
-            types = [column.arrow for column in shape.columns] + [pa.int64()] * (len(found[0]) - len(shape.columns))
+            # What is to be hashed may be binary, whatever its hash is.
+            own = [pa.binary() if column.hashed else column.arrow for column in shape.columns]
+            types = own + [pa.int64()] * (len(found[0]) - len(own))
             arrays = [_array(values, kind) for values, kind in zip(zip(*found, strict=True), types, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
 
