@@ -43,6 +43,7 @@ def mysql(folder: Path, state: dict[str, Any]) -> Server:
     """The MySQL server: its users and rights are made right at every start."""
     port, run = state["ports"]["mysql"], folder / "run"
     data = folder / "mysql"
+    temporary = folder / "mysql-tmp"  # a server that starts deletes the files of others that share theirs
     init_file = run / "mysql-init.sql"
     program = shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("mysqld", path="/usr/sbin")
     if program is None:
@@ -52,6 +53,7 @@ def mysql(folder: Path, state: dict[str, Any]) -> Server:
     def prepare() -> None:
         init_file.write_text(_mysql_users(state["passwords"]))
         init_file.chmod(0o600)
+        temporary.mkdir(exist_ok=True)
         if data.exists():
             return
         unfinished = folder / "mysql.unfinished"  # renamed when whole: an interrupted one is redone
@@ -78,6 +80,7 @@ def mysql(folder: Path, state: dict[str, Any]) -> Server:
             "--no-defaults",
             *user,
             f"--datadir={data}",
+            f"--tmpdir={temporary}",
             f"--port={port}",
             "--bind-address=127.0.0.1",
             f"--socket={_socket(folder)}",

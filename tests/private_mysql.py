@@ -29,7 +29,8 @@ class PrivateMySQL:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         install = ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
-        folder.mkdir(parents=True, exist_ok=True)
+        self._temporary = folder / "tmp"  # a server that starts deletes what others have in the same one
+        self._temporary.mkdir(parents=True, exist_ok=True)
         subprocess.run([*install, f"--datadir={self.data}", *self._user], check=True, capture_output=True)
 
     def start(self, *options: str, zone: str = "UTC0") -> MySQL:
@@ -37,7 +38,7 @@ class PrivateMySQL:
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         command = [program, "--no-defaults", *self._user, f"--datadir={self.data}", f"--port={self.port}"]
         command += [f"--socket={self._socket}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
-        command += ["--innodb-buffer-pool-size=16M", *options]
+        command += [f"--tmpdir={self._temporary}", "--innodb-buffer-pool-size=16M", *options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | {"TZ": zone}
