@@ -79,7 +79,7 @@ class Stack:
         with self._locked():  # one lock for both: an `up` in between would lose its data under its feet
             self._down()
             delete_cluster(self.folder / "redshift")
-            for name in ("mysql", "log", "run"):
+            for name in ("mysql", "mysql-tmp", "log", "run"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
         print(f"all data under {self.folder} is deleted")
 
