@@ -6,6 +6,7 @@ watches the client too: one that goes away must not leave a statement running.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable
@@ -16,9 +17,10 @@ from .conflicts import Conflicts, Transaction
 from .errors import RedshiftError
 from .inference import Names
 from .lexer import literal
-from .parse_tree import Node, read_tree
 from .protocol import Wire
 
+_PRINT = "set client_min_messages = log; set debug_pretty_print = off; set debug_print_parse = on"
+_SILENT = "reset client_min_messages; reset debug_pretty_print; reset debug_print_parse"
 _STOPPED = "COPY from stdin failed"  # what PostgreSQL says when it is told to give up
 
 
@@ -190,37 +192,40 @@ class Backend:
         said = redshift_error(payload, self._conflict)
         return RedshiftError(said["M"], said["C"], said.get("D", ""))
 
-    def parse_tree(self, sql: str, parameters: bytes, tell: bool) -> Node | None:
-        """How PostgreSQL understands a statement (parse_tree.py). None if it does not: with `tell` the client has
-        heard why, and its transaction has failed; without, nothing has happened."""
+    def analysis(self, sql: str, parameters: bytes, tell: bool) -> str | None:
+        """How PostgreSQL understands a statement, as it prints it (parse_tree.py). None if it does not: with `tell`
+        the client has heard why, and its transaction has failed; without, nothing has happened."""
         guarded = not tell and self.status == b"T"
         if guarded:
             self.own("savepoint redshift_analysis")
-        self.own("set client_min_messages = log; set debug_pretty_print = off; set debug_print_parse = on")
         name = "redshift_analysis"
         close = wire.message(b"C", b"S" + wire.text(name))
-        self.wire.send(wire.parse(name, sql, parameters) + close + wire.SYNC)
+        # All in one go: this is asked for every statement that computes, and each answer waited for takes time.
+        self.wire.send(wire.query(_PRINT), wire.parse(name, sql, parameters) + close + wire.SYNC, wire.query(_SILENT))
         self.wire.flush()
-        failure, tree = self._analysis()
+        try:
+            self._own_answer(tell=False)
+        finally:
+            failure, tree = self._printed()
+            with contextlib.suppress(RedshiftError):  # in a failed transaction, whose end takes the settings back
+                self._own_answer(tell=False)
         if guarded and failure:
             self.own("rollback to savepoint redshift_analysis")
         if guarded:
             self.own("release savepoint redshift_analysis")
-        if self.status != b"E":  # else the end of the transaction takes them back
-            self.own("reset client_min_messages; reset debug_pretty_print; reset debug_print_parse")
         if not failure and tree is None:
             raise RedshiftError("PostgreSQL did not say how it understands the statement")
         if failure and tell:
             self.answers.pass_on(b"E", failure, None)
         return tree
 
-    def _analysis(self) -> tuple[bytes, Node | None]:
+    def _printed(self) -> tuple[bytes, str | None]:
         """The answer to Parse: an error, or the tree."""
         failure, tree = b"", None
         while True:
             kind, payload = self.wire.read(self.client)
             if kind == b"N" and (said := wire.fields(payload)).get("M") == "parse tree:":
-                tree = read_tree(said["D"])
+                tree = said["D"]
             elif kind == b"E":
                 failure = payload
             elif kind == b"Z":

@@ -9,7 +9,8 @@ from __future__ import annotations
 from .arithmetic import divides, is_relevant, typed
 from .backend import Backend
 from .errors import NotImitated
-from .inference import Names
+from .inference import NUMERIC, Names
+from .parse_tree import read_tree
 from .statement import Statement
 
 _KINDS = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"}
@@ -27,14 +28,16 @@ def with_types(backend: Backend, statement: Statement, parameters: bytes = b"\0\
     query = statement.query or (statement.sql if statement.kind in _KINDS else "")
     if not query or backend.status == b"E" or not (statement.makes_columns or is_relevant(query)):
         return statement
-    tree = backend.parse_tree(query, parameters, tell=not statement.late)
-    if tree is None and statement.late:
+    printed = backend.analysis(query, parameters, tell=not statement.late)
+    if printed is None and statement.late:
         if divides(query):
             raise NotImitated("a division in a late-binding view on something that is not there yet")
         return statement
-    if tree is None:
+    if printed is None:
         return None
-    return statement.with_query(typed(query, tree, _names(backend), statement.makes_columns))
+    if str(NUMERIC) not in printed:
+        return statement  # integers and floats, which need no change
+    return statement.with_query(typed(query, read_tree(printed), _names(backend), statement.makes_columns))
 
 
 def _names(backend: Backend) -> Names:

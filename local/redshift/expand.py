@@ -1,9 +1,9 @@
 """Redshift's SQL in, Redshift's SQL out, without what only the names of columns can explain.
 
-That is PIVOT and UNPIVOT (pivot.py), the join operator (+) (plus_joins.py), `* EXCLUDE`, and an alias that is used
-further on in the select list that gives it: Redshift puts the expression in its place, unless a table in FROM has a
-column of that name. It comes before all other rewriting, so the rest never sees these forms. Names such as #orders get
-their quotes here too.
+That is PIVOT and UNPIVOT (pivot.py), the join operator (+) (plus_joins.py), `* EXCLUDE`, a star beside QUALIFY, and an
+alias that is used further on in the select list that gives it: Redshift puts the expression in its place, unless a
+table in FROM has a column of that name. It comes before all other rewriting, so the rest never sees these forms. Names
+such as #orders get their quotes here too.
 """
 
 from __future__ import annotations
@@ -91,6 +91,12 @@ def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
         tokens[i.first].word == "*" and i.first + 1 < i.end and tokens[i.first + 1].word == "EXCLUDE" for i in items
     ):
         return _without_excluded(sql, tokens, items, end, columns)
+    stars = [
+        i for i in items if tokens[i.end - 1].word == "*" and (i.end - i.first == 1 or tokens[i.end - 2].text == ".")
+    ]
+    if stars and _is_qualified(tokens, end):
+        sql = _without_stars(sql, tokens, stars, end, columns)
+        return _select(sql, _tokenize(sql), at, columns)
     return _without_aliases(sql, tokens, items, end, columns)
 
 
@@ -139,13 +145,33 @@ def _item(tokens: list[Token], first: int, end: int) -> _Item:
     return _Item(first, end - 1, end, name.name)
 
 
-def _known(sql: str, tokens: list[Token], at: int, columns: Columns) -> list[str]:
+def _is_qualified(tokens: list[Token], end: int) -> bool:
+    """Does the SELECT whose list ends here have a QUALIFY?"""
+    at = clause_end(tokens, end, {"QUALIFY", "UNION", "INTERSECT", "EXCEPT", "MINUS"})
+    return at < len(tokens) and tokens[at].word == "QUALIFY"
+
+
+def _without_stars(sql: str, tokens: list[Token], stars: list[_Item], end: int, columns: Columns) -> str:
+    """The names for each star: QUALIFY becomes a subquery with columns of its own (qualify.py), which a star shows."""
+    edits, seen = [], set()
+    for star in stars:
+        begin, stop = tokens[star.first].start, tokens[star.end - 1].end
+        known = _known(sql, tokens, end, columns, sql[begin:stop])
+        if len(seen | set(known)) < len(seen) + len(known):
+            raise NotImitated("QUALIFY with SELECT * where two columns have the same name")
+        seen |= set(known)
+        table = sql[begin : stop - 1]
+        edits.append(Edit(begin, stop, ", ".join(f"{table}{identifier(name)}" for name in known)))
+    return apply(sql, edits)
+
+
+def _known(sql: str, tokens: list[Token], at: int, columns: Columns, of: str = "*") -> list[str]:
     """The columns of the FROM clause that begins at or after tokens[at]."""
     start = clause_end(tokens, at, AFTER_FROM | {"FROM"})
     if start >= len(tokens) or tokens[start].word != "FROM":
         return []
     stop = clause_end(tokens, start + 1, AFTER_FROM)
-    return names_of(sql, tokens, at, sql[tokens[start].end : tokens[stop - 1].end], columns)
+    return names_of(sql, tokens, at, sql[tokens[start].end : tokens[stop - 1].end], columns, of)
 
 
 def _without_excluded(sql: str, tokens: list[Token], items: list[_Item], end: int, columns: Columns) -> str:

@@ -86,7 +86,8 @@ class History:
             try:
                 with connection.cursor() as cursor:
                     if last is None:
-                        cursor.execute(f"truncate {_TABLE}")  # of an earlier run of the server
+                        # Of an earlier run. TRUNCATE would wait for a reader: this very session, once its statement was parsed.
+                        cursor.execute(f"delete from {_TABLE}")
                     if rows:
                         values = "(%s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s)"
                         execute_values(cursor, f"insert into {_TABLE} values %s", rows, values)

@@ -131,7 +131,7 @@ class Inference:
 
     def _funcexpr(self, node: Node, scope: Scope) -> Decimal | None:
         name, arguments = self.function(node), node["args"] or []
-        if name == "numeric" and len(arguments) == 2:
+        if name == "super_to_numeric" or (name == "numeric" and len(arguments) == 2):
             return of_modifier(_integer(arguments[1]))
         if name == "numeric" and node.number("funcformat") != 0:
             return OF_INTEGERS.get(result_type(arguments[0]))

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .errors import RedshiftError
 
@@ -40,17 +41,12 @@ _BEFORE_A_NAME = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     kind: str
     text: str
     start: int
     end: int
-
-    @property
-    def word(self) -> str:
-        """The bare word in upper case, for keywords and function names; '' for anything else."""
-        return self.text.upper() if self.kind == WORD else self.text if self.kind == OP else ""
+    word: str = ""  # a bare word in upper case, for keywords and function names, or an operator; else nothing
 
     @property
     def name(self) -> str:
@@ -82,7 +78,9 @@ def tokenize(sql: str) -> list[Token]:
             stop = name.end()
             tokens.append(Token(QUOTED, name.group(), at, stop))
         elif kind != "space":
-            tokens.append(Token(kind, match.group(), at, stop))
+            text = match.group()
+            word = text.upper() if kind == WORD else text if kind == OP else ""
+            tokens.append(Token(kind, text, at, stop, word))
         at = stop
     return tokens
 

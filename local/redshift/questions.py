@@ -50,15 +50,18 @@ def split_at(tokens: list[Token], first: int, end: int, word: str) -> list[tuple
 
 def nobody(query: str) -> list[str]:
     """Where there is no session to ask."""
-    raise NotImitated("PIVOT, UNPIVOT, EXCLUDE, (+) or an alias within its own select list, in this place")
+    raise NotImitated(
+        "PIVOT, UNPIVOT, EXCLUDE, (+), * with QUALIFY or an alias within its own select list, in this place"
+    )
 
 
-def names_of(sql: str, tokens: list[Token], at: int, source: str, columns: Columns) -> list[str]:
-    """The columns of `source`, the text of a FROM clause without FROM, which stands around tokens[at]."""
+def names_of(sql: str, tokens: list[Token], at: int, source: str, columns: Columns, of: str = "*") -> list[str]:
+    """The columns of `source`, the text of a FROM clause without FROM, which stands around tokens[at]; `of` one of
+    its tables, as `t.*`."""
     recursive, ctes = _visible(tokens, at)
     texts = ", ".join(sql[tokens[first].start : tokens[last].end] for first, last in ctes)
     head = f"with {'recursive ' if recursive else ''}{texts} " if texts else ""
-    query = f"{head}select * from {source}\n"
+    query = f"{head}select {of} from {source}\n"
     parameters = [Edit(t.start, t.end, "null") for t in tokenize(query) if t.kind == PARAM]
     return columns(apply(query, parameters))
 
