@@ -86,7 +86,7 @@ class History:
             try:
                 with connection.cursor() as cursor:
                     if last is None:
-                        # Of an earlier run. TRUNCATE would wait for a reader: this very session, once its statement was parsed.
+                        # What an earlier run left. TRUNCATE would wait for readers, and everybody for it.
                         cursor.execute(f"delete from {_TABLE}")
                     if rows:
                         values = "(%s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s)"

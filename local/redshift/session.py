@@ -167,9 +167,7 @@ class Session:
 
     @contextlib.contextmanager
     def _remembered(self, statement: Statement) -> Iterator[None]:
-        """What runs within goes into the history; and is seen there by a statement that asks for it."""
-        if self._history.wanted(statement.original):
-            self._history.show(self._who[1])
+        """What runs within goes into the history."""
         number, began, self.backend.answers.failed = self._history.number(), time.time(), ""
         self.backend.query = number
         try:
@@ -190,6 +188,8 @@ class Session:
             raise Refused(f"{statement.alone} inside a transaction block")
         if self.backend.status == b"E":
             return True  # PostgreSQL refuses it itself
+        if self._history.wanted(statement.original):
+            self._history.show(self._who[1])  # before Parse and Bind, which take the snapshot
         wrap = not alone or statement.locks or statement.copy or statement.checks
         if self.backend.status == b"I" and wrap and statement.kind not in ("BEGIN", "COMMIT", "ROLLBACK"):
             self.backend.own("begin")

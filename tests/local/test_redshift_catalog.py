@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
+import redshift_connector
 
 from .conftest import PASSWORD, Bucket, Db, Running
 
@@ -44,6 +45,22 @@ def test_sys_query_history_shows_type_status_and_session(redshift: Running, db: 
         " from sys_query_history where trim(query_text) like '%shown_in_history' order by query_id desc limit 1"
     )
     assert db.run(sql) == [("SELECT", "success", "dev", pid, True)]
+
+
+def test_the_first_to_ask_for_the_history_may_use_the_extended_protocol(redshift: Running, db: Db) -> None:
+    name = f"asked_{db.schema}"
+    db.run(f"create database {name}")
+    connection = redshift_connector.connect(
+        host="127.0.0.1", port=redshift.port, user="el", password=PASSWORD, database=name, ssl=False, timeout=60
+    )
+    connection.autocommit = True
+    cursor = connection.cursor()
+    for ran in ("first", "second"):
+        cursor.execute(f"select 1 as {ran}")
+        cursor.execute("select trim(querytxt) from stl_query order by query desc limit 1")
+        assert cursor.fetchall() == ([f"select ? as {ran}"],)
+    connection.close()
+    db.run(f"drop database {name}")
 
 
 def test_a_user_sees_only_his_own_queries(redshift: Running, db: Db, reader: str) -> None:
