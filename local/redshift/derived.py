@@ -7,6 +7,7 @@ after FROM and JOIN; after a comma, or within further parentheses, PostgreSQL's 
 from __future__ import annotations
 
 from .lexer import QUOTED, WORD, Edit, apply, tokenize
+from .paths import FROM_IN_CALLS
 
 # What may follow a subquery that has no alias.
 _NOT_AN_ALIAS = {
@@ -14,7 +15,6 @@ _NOT_AN_ALIAS = {
     "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING", "QUALIFY", "PIVOT", "UNPIVOT", "WINDOW", "FETCH",
     "WITH",
 }  # fmt: skip
-_FROM_AS_A_PARTICLE = {"EXTRACT", "TRIM", "SUBSTRING", "OVERLAY", "POSITION"}
 
 
 def with_aliases(sql: str) -> str:
@@ -28,7 +28,7 @@ def with_aliases(sql: str) -> str:
             is_from = before == "JOIN" or (
                 before == "FROM"
                 and (at < 2 or tokens[at - 2].word != "DISTINCT")  # IS DISTINCT FROM
-                and not (opened and opened[-1][0] in _FROM_AS_A_PARTICLE)
+                and not (opened and opened[-1][0] in FROM_IN_CALLS)
             )
             opened.append((before, is_from and following in ("SELECT", "WITH")))
         elif token.text == ")" and token.kind == "op" and opened:

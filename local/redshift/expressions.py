@@ -87,6 +87,8 @@ class _Rewriter:
             raise Refused("the operator ~*", "use ~ with LOWER, or REGEXP_INSTR with the option i")
         elif token.kind == STRING and token.text[0] in "bBxX":
             raise Refused("a literal of bits")
+        elif token.kind == NUMBER and self._kind(at + 1) == WORD and self.tokens[at + 1].start == token.end:
+            self._insert(at + 1, " ")  # redshift_connector writes THEN 4WHEN; PostgreSQL wants a blank since 15
         elif token.text == "-" and self._word(at + 1) == ">" and self.tokens[at + 1].start == token.end:
             raise Refused("the operator ->", "use JSON_EXTRACT_PATH_TEXT or SUPER navigation")
         return at + 1

@@ -16,6 +16,8 @@ def merge(sql: str, tokens: list[Token]) -> Statement:
     target, at = read_name(tokens, skip(tokens, 1, "INTO"))
     if at >= len(tokens) or tokens[at].word != "USING":
         raise Refused("an alias for the target of MERGE")
+    if at + 1 < len(tokens) and tokens[at + 1].text == "(":
+        raise Refused("a subquery as the source of MERGE")
     source, after = read_name(tokens, at + 1)
     alias = ""
     if tokens[skip(tokens, after, "AS")].word != "ON":

@@ -21,7 +21,7 @@ _NO_ALIAS = _ENDS_FROM | {
     "AS", "AT", "JOIN", "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "NATURAL", "OUTER", "USING", "FOR", "FETCH", "WITH",
     "WINDOW", "PIVOT", "UNPIVOT", "FROM", "DEFAULT", "THEN", "REMOVE", "RETURNING", "TABLESAMPLE", "BEGIN", "END",
 }  # fmt: skip
-_FROM_IN_CALLS = {"EXTRACT", "TRIM", "SUBSTRING", "OVERLAY", "POSITION", "BTRIM"}
+FROM_IN_CALLS = {"EXTRACT", "TRIM", "SUBSTRING", "OVERLAY", "POSITION", "BTRIM"}
 # Words before parentheses that are no call.
 _BEFORE_PARENTHESES = {
     "SELECT", "DISTINCT", "ALL", "AND", "OR", "NOT", "WHERE", "ON", "HAVING", "BY", "CASE", "WHEN", "THEN", "ELSE",
@@ -119,7 +119,7 @@ class _Paths:
         for i in range(at - 1, 0, -1):
             depth += (self._word(i) == ")") - (self._word(i) == "(")
             if depth < 0:
-                return self._word(i - 1) in _FROM_IN_CALLS
+                return self._word(i - 1) in FROM_IN_CALLS
         return False
 
     def _item(self, at: int) -> None:

@@ -63,6 +63,22 @@ def test_the_first_to_ask_for_the_history_may_use_the_extended_protocol(redshift
     db.run(f"drop database {name}")
 
 
+def test_redshift_connector_lists_schemas_and_columns(redshift: Running, db: Db) -> None:
+    db.run("create table listed (id int, price decimal(8,2), doc super)")
+    connection = redshift_connector.connect(
+        host="127.0.0.1", port=redshift.port, user="el", password=PASSWORD, database="dev", ssl=False
+    )
+    with connection.cursor() as cursor:
+        assert [db.schema, "dev"] in list(cursor.get_schemas())
+        columns = cursor.get_columns(schema_pattern=db.schema, tablename_pattern="listed")
+        assert [(c[3], c[5], c[6]) for c in columns] == [
+            ("id", "int4", 10),
+            ("price", "numeric", 8),
+            ("doc", "super", None),
+        ]
+    connection.close()
+
+
 def test_a_user_sees_only_his_own_queries(redshift: Running, db: Db, reader: str) -> None:
     db.run("select 1 as hidden_from_others")
     connection = redshift.connect(user=reader, password="Reader-1-only-for-tests")

@@ -89,6 +89,8 @@ begin
 end $$;
 
 -- A step into an object or an array; NULL where there is no such thing. A JSON null is NULL too.
+-- Of current_schemas(), which redshift_connector asks for: an array of PostgreSQL's, as it is on Redshift.
+create or replace function redshift_internal.step(name[], integer) returns name language sql immutable as 'select $1[$2]';
 create or replace function redshift_internal.step(super, text) returns super language plpgsql immutable strict as $$
 declare
     stored constant text := textin(super_out($1));
