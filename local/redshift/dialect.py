@@ -234,10 +234,12 @@ def _cursor(sql: str, tokens: list[Token]) -> Statement:
         "SCROLL" in words or "BINARY" in words or ("HOLD" in words and "WITH" in words)
     ):
         raise Refused("a cursor with options")
-    text = rewrite(sql)
-    after = [t.end for t in tokenize(text) if t.word == "FOR"]
-    query = text[after[0] :] if tokens[0].word == "DECLARE" and after else ""
-    return Statement(sql, text, tokens[0].word, query=query)
+    for_ = next((t for t in tokens if t.word == "FOR"), None)
+    if tokens[0].word != "DECLARE" or for_ is None:
+        return Statement(sql, fold(sql, tokens), tokens[0].word)
+    declared = fold(sql[: for_.end], tokens[: tokens.index(for_) + 1])
+    query = rewrite(sql[for_.end :])
+    return Statement(sql, f"{declared} {query}", "DECLARE", query=query)
 
 
 # Upkeep and rights

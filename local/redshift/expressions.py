@@ -29,7 +29,7 @@ from .lexer import (
 )
 from .paths import with_paths
 from .qualify import without_qualify
-from .refusals import NOT_IMITATED_FUNCTIONS, is_postgres_function
+from .refusals import NOT_IMITATED_FUNCTIONS, check_syntax, is_postgres_function
 from .types import read_type
 
 # Catalog names that answer through views and functions of ours (sql/catalog.sql).
@@ -97,7 +97,7 @@ class _Rewriter:
         word, following, before = self.tokens[at].word, self._word(at + 1), self._word(at - 1)
         if before == "." and word.lower() not in _REDIRECTED:
             return at + 1  # a column or a table's name, whatever it reads like
-        self._refuse(at, word, following, before)
+        check_syntax(self.tokens, at, following, before)
         if word.lower() in _REDIRECTED and following != ".":
             return self._redirect(at)
         if following == "(":
@@ -123,38 +123,6 @@ class _Rewriter:
         if word == "MINUS" and following in _QUERY_START and (self._kind(at - 1) != "op" or before == ")"):
             self._replace(at, at, "except")
         return at + 1
-
-    def _refuse(self, at: int, word: str, following: str, before: str) -> None:
-        if word == "ON" and following == "CONFLICT":
-            raise Refused("ON CONFLICT")
-        if word == "RETURNING" and self._kind(at + 1) in (WORD, QUOTED, "op") and following not in (",", ")", "="):
-            raise Refused("RETURNING")
-        if word == "DISTINCT" and following == "ON" and self._word(at + 2) == "(":
-            raise Refused("SELECT DISTINCT ON")
-        if word == "FILTER" and following == "(" and before == ")":
-            raise Refused("FILTER (WHERE …) after an aggregate")
-        if word == "LATERAL" and before in (",", "JOIN", "FROM"):
-            raise Refused("LATERAL")
-        if word == "ARRAY" and following == "[":
-            raise Refused("ARRAY[…]")
-        if word == "FOR" and following in ("UPDATE", "SHARE") and before not in ("(", ","):
-            raise Refused(f"SELECT … FOR {following}")
-        if word == "OVER" and before in (")", "NULLS") and (problem := window_problem(self.tokens, at)):
-            raise Refused(problem)
-        if word == "FETCH" and following in ("FIRST", "NEXT") and at > 0:
-            raise Refused("FETCH FIRST", "use LIMIT")
-        if word == "ROW" and following == "(" and before not in ("NEW", "OLD"):
-            raise Refused("ROW(…)")
-        if word == "VALUES" and before == "(" and self._word(at - 2) in ("FROM", "JOIN", ","):
-            raise Refused("VALUES as a table")
-        if word in ("INTERSECT", "EXCEPT", "MINUS") and following == "ALL":
-            raise Refused(f"{word} ALL")
-        if word in ("TABLESAMPLE", "SYMMETRIC"):
-            raise Refused(word)
-        if word == "COLLATE" and following not in ("(", ","):
-            raise Refused("COLLATE in an expression")
-        if word == "CONNECT" and following == "BY":
-            raise NotImitated("CONNECT BY")
 
     # Small helpers
 

@@ -1,12 +1,14 @@
 """The statements that are refused by their first words, and why: Redshift has no such thing, or this server has not.
-And the functions that only PostgreSQL has.
+And the functions and the syntax of queries that only PostgreSQL has.
 
-What is refused inside a statement stands where that part is read: expressions.py, ddl.py, types.py, copy_statement.py.
+What is refused besides stands where that part is read: expressions.py, ddl.py, types.py, copy_statement.py.
 """
 
 from __future__ import annotations
 
 from .errors import NotImitated, RedshiftError, Refused
+from .forms import window_problem
+from .lexer import QUOTED, WORD, Token
 
 # PostgreSQL would run these, Redshift would not.
 _POSTGRES_ONLY = {
@@ -83,3 +85,39 @@ def refusal(first: str, second: str) -> RedshiftError:
     if first in _NOT_IMITATED:
         return NotImitated(f"the statement {first}")
     return RedshiftError(f'syntax error at or near "{first.lower()}"', "42601")
+
+
+def check_syntax(tokens: list[Token], at: int, following: str, before: str) -> None:
+    """Raises for what begins at the word tokens[at], the words around it being these, and Redshift has not."""
+    word = tokens[at].word
+    kind = tokens[at + 1].kind if at + 1 < len(tokens) else ""
+    if word == "ON" and following == "CONFLICT":
+        raise Refused("ON CONFLICT")
+    if word == "RETURNING" and kind in (WORD, QUOTED, "op") and following not in (",", ")", "="):
+        raise Refused("RETURNING")
+    if word == "DISTINCT" and following == "ON" and tokens[at + 2].word == "(":
+        raise Refused("SELECT DISTINCT ON")
+    if word == "FILTER" and following == "(" and before == ")":
+        raise Refused("FILTER (WHERE …) after an aggregate")
+    if word == "LATERAL" and before in (",", "JOIN", "FROM"):
+        raise Refused("LATERAL")
+    if word == "ARRAY" and following == "[":
+        raise Refused("ARRAY[…]")
+    if word == "FOR" and following in ("UPDATE", "SHARE") and before not in ("(", ","):
+        raise Refused(f"SELECT … FOR {following}")
+    if word == "OVER" and before in (")", "NULLS") and (problem := window_problem(tokens, at)):
+        raise Refused(problem)
+    if word == "FETCH" and following in ("FIRST", "NEXT") and at > 0:
+        raise Refused("FETCH FIRST", "use LIMIT")
+    if word == "ROW" and following == "(" and before not in ("NEW", "OLD"):
+        raise Refused("ROW(…)")
+    if word == "VALUES" and before == "(" and tokens[at - 2].word in ("FROM", "JOIN", ","):
+        raise Refused("VALUES as a table")
+    if word in ("INTERSECT", "EXCEPT", "MINUS") and following == "ALL":
+        raise Refused(f"{word} ALL")
+    if word in ("TABLESAMPLE", "SYMMETRIC"):
+        raise Refused(word)
+    if word == "COLLATE" and following not in ("(", ","):
+        raise Refused("COLLATE in an expression")
+    if word == "CONNECT" and following == "BY":
+        raise NotImitated("CONNECT BY")
