@@ -153,7 +153,8 @@ def _is_qualified(tokens: list[Token], end: int) -> bool:
 
 def _without_stars(sql: str, tokens: list[Token], stars: list[_Item], end: int, columns: Columns) -> str:
     """The names for each star: QUALIFY becomes a subquery with columns of its own (qualify.py), which a star shows."""
-    edits, seen = [], set()
+    edits: list[Edit] = []
+    seen: set[str] = set()
     for star in stars:
         begin, stop = tokens[star.first].start, tokens[star.end - 1].end
         known = _known(sql, tokens, end, columns, sql[begin:stop])
