@@ -67,7 +67,7 @@ def choose(table: Table, columns: Mapping[str, CatalogColumn]) -> tuple[Cursor |
                 "be copied whole by mode: replace",
             )
         ]
-    kind, digits = _kind(column)
+    kind, digits = kind_of(column)
     if kind is None:
         return None, [
             table.problem(
@@ -90,7 +90,8 @@ def choose(table: Table, columns: Mapping[str, CatalogColumn]) -> tuple[Cursor |
     return Cursor(column.name, kind, digits, column.nullable, zone), []
 
 
-def _kind(column: CatalogColumn) -> tuple[Kind | None, int]:
+def kind_of(column: CatalogColumn) -> tuple[Kind | None, int]:
+    """What kind of cursor a column can be (None: none), and its digits behind the second."""
     found = re.fullmatch(r"(datetime|timestamp)(?:\((\d)\))?", column.column_type)
     if found:
         return ("datetime" if found[1] == "datetime" else "timestamp"), int(found[2] or 0)
@@ -133,6 +134,11 @@ def warnings(
         said.append(
             f"cursor {cursor.name} is not set by MySQL (no ON UPDATE CURRENT_TIMESTAMP): an update that leaves it as "
             "it was is missed, unless the application or a trigger sets it at every write"
+        )
+    elif columns[cursor.name].starts_fixed:
+        said.append(
+            f"MySQL sets cursor {cursor.name} at an update but not at an insert (no DEFAULT CURRENT_TIMESTAMP): a row "
+            "whose insert does not set it gets a fixed time and is missed until it is updated"
         )
     if found := behaviour.foreign_keys.get(table):
         said.append(
