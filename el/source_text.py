@@ -41,8 +41,8 @@ def text(source: str, database: str, entries: Sequence[Entry]) -> str:
     usual = cursors.most_common(1)[0][0] if cursors else None
     lines = _comment(
         f"Written by `el init {source}` from the catalog of MySQL's database {word(database)}; it runs as it is. "
-        "Read the comments first. review: columns that may be personal, and that are moved until this file says otherwise "
-        "(hash needs EL_HASH_KEY). note: what a cursor costs or cannot see. Sizes are MySQL's estimates."
+        "Read the comments first. review: columns that may be personal, and that are moved until this file says "
+        "otherwise (hash needs EL_HASH_KEY). note: what a cursor costs or cannot see. Sizes are MySQL's estimates."
     )
     if unzoned := [word(entry.name) for entry in taken if entry.unzoned]:
         lines += _comment(
