@@ -55,6 +55,7 @@ def text(source: str, database: str, entries: Sequence[Entry]) -> str:
         lines.append(f"defaults: {{mode: merge, cursor: {word(usual)}}}")
     lines.append("tables:")
     for entry in entries:
+        lines += [""] if lines[-1] != "tables:" else []
         lines += [line for comment in entry.comments for line in _comment(comment, "  ")]
         options = {key: value for key, value in entry.options.items() if (key, value) != ("cursor", usual)}
         inside = ", ".join(f"{key}: {_value(value)}" for key, value in options.items())

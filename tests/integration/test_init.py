@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from el import config
+from el.errors import UsageError
+from el.init import write
 from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Source
 
@@ -304,3 +306,17 @@ def test_a_database_without_tables_is_a_failure_that_says_so(source: Source) -> 
 def test_a_variable_that_is_missing_is_named(source: Source) -> None:
     source.el("init", "other", code=2, env={"SOURCES__OTHER__CREDENTIALS": ""})
     assert "SOURCES__OTHER__CREDENTIALS is not set" in source.el("init", "other", code=2).err
+
+
+def test_a_file_that_appears_while_mysql_is_read_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "clinic.yml"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="is there already and was left as it is"):
+        write(file, "ours")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("clinic.yml", "mine")]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sources").write_text("a file")
+    with pytest.raises(UsageError, match=r"sources/clinic.yml cannot be written: \w+. Nothing was written"):
+        write(tmp_path / "sources" / "clinic.yml", "ours")
