@@ -42,14 +42,16 @@ def read_behaviour(connection: Connection) -> Behaviour:
     increment = 1
     for table, name, on_update, on_delete, step in rows(
         connection,
-        # One row at least, for the variable.
-        "select f.table_name, f.constraint_name, f.update_rule, f.delete_rule, @@auto_increment_increment "
-        "from (select 1) one left join information_schema.referential_constraints f "
-        "on f.constraint_schema = database() "
-        "and (f.update_rule in ('CASCADE', 'SET NULL') or f.delete_rule = 'SET NULL')",
+        # The variable is a row of its own. An outer join instead would make MariaDB open every table and view of every
+        # database: only a condition under `where` tells it that one is enough.
+        "select null, null, null, null, @@auto_increment_increment "
+        "union all select table_name, constraint_name, update_rule, delete_rule, null "
+        "from information_schema.referential_constraints where constraint_schema = database() "
+        "and (update_rule in ('CASCADE', 'SET NULL') or delete_rule = 'SET NULL')",
     ):
-        increment = int(step)
-        if table is not None:
+        if table is None:
+            increment = int(step)
+        else:
             rules = [f"on update {on_update}"] if str(on_update).upper() in ("CASCADE", "SET NULL") else []
             rules += ["on delete SET NULL"] if str(on_delete).upper() == "SET NULL" else []
             foreign_keys[str(table)].append(f"{name} ({', '.join(rules).lower()})")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from el import config
+from el import config, settings
 from el.errors import UsageError
 from el.init import write
+from el.mysql import catalog, cursors
+from el.mysql.connection import connected, rows
 from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Source
 
@@ -320,3 +322,27 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "sources").write_text("a file")
     with pytest.raises(UsageError, match=r"sources/clinic.yml cannot be written: \w+. Nothing was written"):
         write(tmp_path / "sources" / "clinic.yml", "ours")
+
+
+def test_only_the_source_s_own_database_is_opened_to_read_its_catalog(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB opens every table and view of every database where a query does not tell it that one is enough."""
+    asked: list[str] = []
+
+    def noting(connection: Any, sql: str, parameters: Any = None) -> Any:
+        asked.append(sql)
+        return rows(connection, sql, parameters)
+
+    monkeypatch.setattr(catalog, "rows", noting)
+    monkeypatch.setattr(cursors, "rows", noting)
+    source.mysql(f"create table t (id int primary key, `j``s` json, j json, {STAMP})")
+    variable = f"SOURCES__{source.name.upper()}__CREDENTIALS"
+    monkeypatch.setenv(variable, source.env[variable])
+    with connected(source.name, settings.mysql(source.name)) as connection:
+        found = catalog.read_catalog(connection)
+        plans = [row[-1] for sql in asked for row in rows(connection, f"explain {sql}")]
+    assert [name for name, column in found.columns["t"].items() if column.is_json] == ["j`s", "j"]
+    assert len(asked) > 5
+    assert sum("Scanned 1 database" in plan for plan in plans) > 4
+    assert not [plan for plan in plans if "all databases" in plan]
