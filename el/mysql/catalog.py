@@ -261,11 +261,16 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             is_json=str(data_type).lower() == "longtext" and (str(table), f"json_valid({quoted(str(name))})") in checks,
             long_lat=long_lat,
             extra=str(extra).lower(),
-            starts_fixed=not (
-                _NOW.search(str(default)) or (str(nullable).upper() == "YES" and str(default) in ("None", "NULL"))
-            ),
+            starts_fixed=starts_fixed(default, str(nullable).upper() == "YES"),
         )
     return dict(found)
+
+
+def starts_fixed(default: str | None, nullable: bool) -> bool:
+    """Whether an insert that leaves the column out stores a constant, neither the time nor NULL."""
+    # MariaDB writes DEFAULT NULL as the word.
+    is_null = nullable and default in (None, "NULL")
+    return not is_null and not _NOW.search(default or "")
 
 
 def swaps_axes(version: str) -> bool:

@@ -112,17 +112,24 @@ def test_the_cursor_is_the_column_that_most_likely_tells_of_a_change(source: Sou
         "create table g (id int primary key, updated_at datetime not null, changed_at datetime(6) not null)",
         "create table h (id int primary key, one timestamp not null default '2001-01-01' on update current_timestamp, "
         f"two timestamp not null {now})",
+        "create table i (id int primary key, updated_at datetime, changed_at datetime, key (changed_at))",
+        "create table j (id int primary key, updated_at datetime, changed_at datetime not null)",
     )
-    found = tables(init(source))
+    text = init(source)
+    usual = yaml.safe_load(text)["defaults"]["cursor"]
+    assert usual == "changed_at"  # the commonest
+    found = {name: options.get("cursor", options.get("mode", usual)) for name, options in tables(text).items()}
     assert found == {
-        "a": {},
-        "b": {"cursor": "row_time"},
-        "c": {"cursor": "LastModified"},
-        "d": {"mode": "replace"},
-        "e": {"cursor": "update_time"},
-        "f": {"cursor": "updated_on"},
-        "g": {"cursor": "changed_at"},
-        "h": {"cursor": "two"},
+        "a": "updated_at",
+        "b": "row_time",
+        "c": "LastModified",
+        "d": "replace",
+        "e": "update_time",
+        "f": "updated_on",
+        "g": "changed_at",
+        "h": "two",
+        "i": "changed_at",
+        "j": "changed_at",
     }
     source.el("extract", source.name)
 
