@@ -58,6 +58,33 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 
 
 @main.command()
+@click.argument("source")
+@click.option("--print", "only_print", is_flag=True, help="Print the file to standard output; write nothing.")
+@_command
+def init(source: str, only_print: bool) -> int:
+    """Write the source file of a MySQL database, from its catalog.
+
+    Reads SOURCES__<SOURCE>__CREDENTIALS and writes <source>.yml into the folder of the source files. It runs as it is;
+    comments say why each table is merged or copied whole, what a cursor lacks, and which columns may be personal. A
+    file that is there is never overwritten.
+
+    Example: el init clinic
+    """
+    from el import init as source_file
+
+    file = source_file.file_of(source)
+    if not only_print:
+        source_file.refuse_to_overwrite(file)
+    draft = source_file.draft(source)
+    if only_print:
+        click.echo(draft.text, nl=False)
+        return ExitCode.DONE
+    source_file.write(file, draft.text)
+    click.echo(f"{file}: {draft.summary}. Read it, then: el run {source}")
+    return ExitCode.DONE
+
+
+@main.command()
 @_SELECTORS
 @_FULL
 @_ACCEPT

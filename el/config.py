@@ -32,6 +32,8 @@ COLUMN_OPTIONS = {
     "on_oversize": "under on_oversize",
     "on_zero_date": "under on_zero_date",
 }
+#: What a source may be called: its name is part of variables, keys on S3 and schemas.
+SOURCE_NAME = r"^[a-z][a-z0-9_]*$"
 #: Names that Redshift keeps for columns of its own in every table.
 _SYSTEM_COLUMNS = frozenset(["oid", "tableoid", "xmin", "xmax", "cmin", "cmax", "ctid", "insertxid", "deletexid"])
 
@@ -97,7 +99,7 @@ class TableConfig(_Model):
 class SourceConfig(_Model):
     """One source file."""
 
-    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source, equal to the file's name.")
+    source: str = Field(pattern=SOURCE_NAME, description="Name of the source, equal to the file's name.")
     defaults: Defaults = Defaults.model_validate({})
     tables: dict[str, TableConfig] = Field(description="MySQL's table names, each with its options.")
 
@@ -181,6 +183,15 @@ def read_source(file: Path) -> Source:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: cannot be read: {type(error).__name__}"]) from None
+    return parse_source(text, file)
+
+
+def parse_source(text: str, file: Path) -> Source:
+    """The source that a text describes, which is or will be in ``file``.
+
+    Raises:
+        ConfigError: with every problem of the text.
+    """
     content, lines, problems = yaml_lines.parse(text, str(file), _is_policy)
     config: SourceConfig | None = None
     try:
@@ -294,8 +305,7 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, in
 
 
 def _zone_rule(zone: str | None, where: str) -> list[str]:
-    known = available_timezones()
-    if zone is None or zone in known:
+    if zone is None or zone in (known := available_timezones()):
         return []
     return [f'{where} cursor_zone "{zone}" is no time zone, such as Europe/Berlin{nearest(zone, known)}']
 

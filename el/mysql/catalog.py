@@ -1,7 +1,7 @@
 """What the tables of a source look like: ``information_schema``, read once per run.
 
-In: a connection and the tables of the source file. Out: ``TableShape`` per table: columns in MySQL's order, primary
-key, cursor. A few queries for a whole source, whatever its number of tables.
+In: a connection and the tables of the source file. Out: ``Catalog``, a database as MySQL describes it, read by a few
+queries whatever its number of tables; and ``TableShape`` per table: columns in MySQL's order, primary key, cursor.
 
 Problems that only show here (a cursor that is no column, a merge table without a primary key) are the user's
 configuration as much as a wrong key in the file: reported all at once, with file and line.
@@ -10,20 +10,23 @@ configuration as much as a wrong key in the file: reported all at once, with fil
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from el.config import Table, nearest, raw_name
 from el.errors import ConfigError
 from el.mysql import cursors, options, types
-from el.mysql.connection import Connection, rows
+from el.mysql.connection import Connection, quoted, rows
 from el.mysql.cursor import Cursor
-from el.mysql.types import CatalogColumn, Column
+from el.mysql.types import CatalogColumn, Column, Options
 
 #: Columns that every raw row carries beside MySQL's own.
 ADDED_COLUMNS = ("_seq", "_extracted_at", "_deleted_at", "_dlt_load_id")
+#: A column's default that is the time of the insert, in the servers' spellings.
+_NOW = re.compile(r"current_timestamp|now\(|utc_timestamp|localtime|sysdate|curdate", re.IGNORECASE)
 #: Redshift's own limit.
 _MAX_COLUMNS = 1600
 
@@ -58,18 +61,57 @@ class TableShape:
         return sha256(json.dumps([facts, key, cursor]).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class About:
+    """A table as ``information_schema.tables`` has it; ``broken``: a view that cannot be read."""
+
+    is_view: bool
+    is_sequence: bool
+    broken: bool
+    engine: str
+    average_row: int
+    estimated_rows: int
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A database as MySQL describes it: what the user may read, each by its MySQL name. ``keys``: primary keys."""
+
+    columns: Mapping[str, Mapping[str, CatalogColumn]]
+    keys: Mapping[str, Sequence[str]]
+    about: Mapping[str, About]
+    behaviour: cursors.Behaviour
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """Ask once for a whole source."""
+    columns = _columns(connection)
+    # MariaDB lists the invisible end of a row's life in the key of a system-versioned table; we read living rows.
+    keys = {
+        table: [name for name in names if name in columns.get(table, ())]
+        for table, names in _primary_keys(connection).items()
+    }
+    return Catalog(columns, keys, _tables(connection), cursors.read_behaviour(connection))
+
+
 def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, TableShape]:
     """The shape of each table, by its MySQL name.
 
     Raises:
         ConfigError: with every problem of every table.
     """
-    columns = _columns(connection)
-    keys = _primary_keys(connection)
-    about = _tables(connection)
-    behaviour = cursors.read_behaviour(connection)
+    return shapes(read_catalog(connection), tables)
+
+
+def shapes(catalog: Catalog, tables: Sequence[Table]) -> dict[str, TableShape]:
+    """The shape of each table, by its MySQL name.
+
+    Raises:
+        ConfigError: with every problem of every table.
+    """
+    columns, about = catalog.columns, catalog.about
     problems: list[str] = []
-    shapes = {}
+    made = {}
     for table in tables:
         if table.name not in about or not (table.name in columns or about[table.name].broken):
             known = nearest(table.name, about)
@@ -84,33 +126,48 @@ def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, Ta
                 )
             )
             continue
-        shape, found = _shape(table, columns[table.name], keys.get(table.name, []), about[table.name])
+        shape, found = _shape(table, columns[table.name], catalog.keys.get(table.name, []), about[table.name])
         problems += found
         if shape:
             own = columns[table.name]
-            about_cursor = cursors.warnings(shape.name, shape.cursor, own, behaviour)
-            shapes[table.name] = replace(shape, warnings=shape.warnings + about_cursor)
+            about_cursor = cursors.warnings(shape.name, shape.cursor, own, catalog.behaviour)
+            made[table.name] = replace(shape, warnings=shape.warnings + about_cursor)
     if problems:
         raise ConfigError(problems)
-    return shapes
+    return made
 
 
-@dataclass(frozen=True)
-class _About:
-    """A table as ``information_schema.tables`` has it; ``broken``: a view that cannot be read."""
+def not_carried(columns: Iterable[CatalogColumn]) -> dict[str, str]:
+    """The columns that have no place in Redshift, each with the reason; of two with one raw name the later."""
+    return {name: why for name, (why, _) in _carry(columns, lambda _: types.DEFAULT)[1].items()}
 
-    is_view: bool
-    broken: bool
-    engine: str
-    average_row: int
-    estimated_rows: int
+
+def _carry(
+    columns: Iterable[CatalogColumn], options_of: Callable[[CatalogColumn], Options]
+) -> tuple[list[Column], dict[str, tuple[str, str]]]:
+    """The columns on their way, and for each that has no place in Redshift why, and what to do."""
+    made: list[Column] = []
+    wrong: dict[str, tuple[str, str]] = {}
+    by_raw_name: dict[str, str] = {}
+    for source in columns:
+        column = types.column(source, raw_name(source.name), options_of(source))
+        if column is None:
+            why = f'column "{source.name}" is {source.column_type.upper()}, which cannot be carried'
+            wrong[source.name] = why, f"exclude: [{source.name}] leaves it out"
+            continue
+        other = by_raw_name.setdefault(column.raw_name, column.name)
+        if other != column.name or column.raw_name in ADDED_COLUMNS:
+            as_is = other if other != column.name else "a column that el adds"
+            why = f'column "{source.name}" would be {column.raw_name} in Redshift, as {as_is} is'
+            wrong[source.name] = why, "exclude one of them"
+            continue
+        made.append(column)
+    return made, wrong
 
 
 def _shape(
-    table: Table, columns: dict[str, CatalogColumn], key: list[str], about: _About
+    table: Table, columns: Mapping[str, CatalogColumn], key: Sequence[str], about: About
 ) -> tuple[TableShape | None, list[str]]:
-    # MariaDB lists the invisible end of a row's life in the key of a system-versioned table; we read living rows.
-    key = [name for name in key if name in columns]
     problems = options.problems(table, columns, key)
     cursor: Cursor | None = None
     if table.mode == "merge":
@@ -124,32 +181,11 @@ def _shape(
             )
         cursor, wrong = cursors.choose(table, columns)
         problems += wrong
-    made: list[Column] = []
-    by_raw_name: dict[str, str] = {}
-    for source in columns.values():
-        if source.name in table.exclude:
-            continue
-        column = types.column(source, raw_name(source.name), options.options(table, source, source.name in key))
-        if column is None:
-            problems.append(
-                table.problem(
-                    "",
-                    f'column "{source.name}" is {source.column_type.upper()}, which cannot '
-                    f"be carried; exclude: [{source.name}] leaves it out",
-                )
-            )
-            continue
-        other = by_raw_name.setdefault(column.raw_name, column.name)
-        if other != column.name or column.raw_name in ADDED_COLUMNS:
-            problems.append(
-                table.problem(
-                    "",
-                    f'column "{source.name}" would be {column.raw_name} in Redshift, as '
-                    f"{other if other != column.name else 'a column that el adds'} is; "
-                    "exclude one of them",
-                )
-            )
-        made.append(column)
+    made, uncarried = _carry(
+        (column for column in columns.values() if column.name not in table.exclude),
+        lambda column: options.options(table, column, column.name in key),
+    )
+    problems += [table.problem("", f"{why}; {remedy}") for why, remedy in uncarried.values()]
     if len(made) + len(ADDED_COLUMNS) > _MAX_COLUMNS:
         problems.append(
             table.problem(
@@ -173,7 +209,7 @@ def _shape(
     ), []
 
 
-def _warnings(about: _About) -> tuple[str, ...]:
+def _warnings(about: About) -> tuple[str, ...]:
     if about.engine.lower() not in ("myisam", "aria", "memory", "csv", "mrg_myisam", "archive"):
         return ()
     return (
@@ -182,10 +218,11 @@ def _warnings(about: _About) -> tuple[str, ...]:
     )
 
 
-def _tables(connection: Connection) -> dict[str, _About]:
+def _tables(connection: Connection) -> dict[str, About]:
     return {
-        str(name): _About(
+        str(name): About(
             is_view=str(kind).upper() == "VIEW",
+            is_sequence=str(kind).upper() == "SEQUENCE",
             # Both servers say it here, and MariaDB lists no columns then.
             broken=str(kind).upper() == "VIEW" and "references invalid" in str(comment),
             engine=str(engine or ""),
@@ -202,13 +239,13 @@ def _tables(connection: Connection) -> dict[str, _About]:
 
 def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
     version = str(rows(connection, "select version()")[0][0])
-    json_columns = _mariadb_json_columns(connection) if "mariadb" in version.lower() else set()
+    checks = _mariadb_checks(connection) if "mariadb" in version.lower() else set()
     long_lat = swaps_axes(version)
     found: dict[str, dict[str, CatalogColumn]] = defaultdict(dict)
-    for table, name, data_type, column_type, nullable, length, precision, scale, comment, extra in rows(
+    for table, name, data_type, column_type, nullable, length, precision, scale, comment, extra, default in rows(
         connection,
         "select table_name, column_name, data_type, column_type, is_nullable, character_maximum_length, "
-        "numeric_precision, numeric_scale, column_comment, extra from information_schema.columns "
+        "numeric_precision, numeric_scale, column_comment, extra, column_default from information_schema.columns "
         "where table_schema = database() order by table_name, ordinal_position",
     ):
         found[str(table)][str(name)] = CatalogColumn(
@@ -220,11 +257,20 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             precision=int(precision) if precision is not None else None,
             scale=int(scale) if scale is not None else None,
             comment=str(comment),
-            is_json=(str(table), str(name)) in json_columns,
+            # MariaDB's JSON is LONGTEXT with a CHECK of the column's own name; MySQL has a type of its own.
+            is_json=str(data_type).lower() == "longtext" and (str(table), f"json_valid({quoted(str(name))})") in checks,
             long_lat=long_lat,
             extra=str(extra).lower(),
+            starts_fixed=starts_fixed(default, str(nullable).upper() == "YES"),
         )
     return dict(found)
+
+
+def starts_fixed(default: str | None, nullable: bool) -> bool:
+    """Whether an insert that leaves the column out stores a constant, neither the time nor NULL."""
+    # MariaDB writes DEFAULT NULL as the word.
+    is_null = nullable and default in (None, "NULL")
+    return not is_null and not _NOW.search(default or "")
 
 
 def swaps_axes(version: str) -> bool:
@@ -232,16 +278,16 @@ def swaps_axes(version: str) -> bool:
     return "mariadb" not in version.lower() and not version.startswith("5.")
 
 
-def _mariadb_json_columns(connection: Connection) -> set[tuple[str, str]]:
-    """MariaDB's JSON is LONGTEXT with a CHECK of the column's own name; MySQL has a type of its own."""
-    checks = rows(
-        connection,
-        "select c.table_name, c.column_name from information_schema.columns c "
-        "join information_schema.check_constraints k on k.constraint_schema = c.table_schema "
-        "and k.table_name = c.table_name and k.check_clause = concat('json_valid(`', c.column_name, '`)') "
-        "where c.table_schema = database() and c.data_type = 'longtext'",
-    )
-    return {(str(table), str(column)) for table, column in checks}
+def _mariadb_checks(connection: Connection) -> set[tuple[str, str]]:
+    """The CHECKs of each table. Not joined to the columns: MariaDB would open every table of every database."""
+    return {
+        (str(table), str(clause))
+        for table, clause in rows(
+            connection,
+            "select table_name, check_clause from information_schema.check_constraints "
+            "where constraint_schema = database()",
+        )
+    }
 
 
 def _primary_keys(connection: Connection) -> dict[str, list[str]]:

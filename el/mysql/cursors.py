@@ -42,14 +42,16 @@ def read_behaviour(connection: Connection) -> Behaviour:
     increment = 1
     for table, name, on_update, on_delete, step in rows(
         connection,
-        # One row at least, for the variable.
-        "select f.table_name, f.constraint_name, f.update_rule, f.delete_rule, @@auto_increment_increment "
-        "from (select 1) one left join information_schema.referential_constraints f "
-        "on f.constraint_schema = database() "
-        "and (f.update_rule in ('CASCADE', 'SET NULL') or f.delete_rule = 'SET NULL')",
+        # The variable is a row of its own. An outer join instead would make MariaDB open every table and view of every
+        # database: only a condition under `where` tells it that one is enough.
+        "select null, null, null, null, @@auto_increment_increment "
+        "union all select table_name, constraint_name, update_rule, delete_rule, null "
+        "from information_schema.referential_constraints where constraint_schema = database() "
+        "and (update_rule in ('CASCADE', 'SET NULL') or delete_rule = 'SET NULL')",
     ):
-        increment = int(step)
-        if table is not None:
+        if table is None:
+            increment = int(step)
+        else:
             rules = [f"on update {on_update}"] if str(on_update).upper() in ("CASCADE", "SET NULL") else []
             rules += ["on delete SET NULL"] if str(on_delete).upper() == "SET NULL" else []
             foreign_keys[str(table)].append(f"{name} ({', '.join(rules).lower()})")
@@ -67,7 +69,7 @@ def choose(table: Table, columns: Mapping[str, CatalogColumn]) -> tuple[Cursor |
                 "be copied whole by mode: replace",
             )
         ]
-    kind, digits = _kind(column)
+    kind, digits = kind_of(column)
     if kind is None:
         return None, [
             table.problem(
@@ -90,7 +92,8 @@ def choose(table: Table, columns: Mapping[str, CatalogColumn]) -> tuple[Cursor |
     return Cursor(column.name, kind, digits, column.nullable, zone), []
 
 
-def _kind(column: CatalogColumn) -> tuple[Kind | None, int]:
+def kind_of(column: CatalogColumn) -> tuple[Kind | None, int]:
+    """What kind of cursor a column can be (None: none), and its digits behind the second."""
     found = re.fullmatch(r"(datetime|timestamp)(?:\((\d)\))?", column.column_type)
     if found:
         return ("datetime" if found[1] == "datetime" else "timestamp"), int(found[2] or 0)
@@ -133,6 +136,11 @@ def warnings(
         said.append(
             f"cursor {cursor.name} is not set by MySQL (no ON UPDATE CURRENT_TIMESTAMP): an update that leaves it as "
             "it was is missed, unless the application or a trigger sets it at every write"
+        )
+    elif columns[cursor.name].starts_fixed:
+        said.append(
+            f"MySQL sets cursor {cursor.name} at an update but not at an insert (no DEFAULT CURRENT_TIMESTAMP): a row "
+            "whose insert does not set it gets a fixed time and is missed until it is updated"
         )
     if found := behaviour.foreign_keys.get(table):
         said.append(

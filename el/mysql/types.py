@@ -42,6 +42,7 @@ class CatalogColumn:
     is_json: bool = False
     long_lat: bool = False  # MySQL 8: st_astext swaps the axes of many SRIDs unless it is told not to
     extra: str = ""
+    starts_fixed: bool = False  # an insert that does not name it stores a constant, neither the time nor NULL
 
     @property
     def unsigned(self) -> bool:

@@ -262,6 +262,12 @@ CURSORS = {
         {},
         ["no ON UPDATE CURRENT_TIMESTAMP"],
     ),
+    "a cursor that MySQL sets at updates only": (
+        "create table t (id int primary key, "
+        "updated_at datetime not null default '2001-01-01' on update current_timestamp, key (updated_at))",
+        {},
+        ["not at an insert"],
+    ),
     "a number that the application gives out": (
         "create table t (id int primary key)",
         {"cursor": "id"},

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from el.mysql import types
-from el.mysql.catalog import swaps_axes
+from el.mysql.catalog import starts_fixed, swaps_axes
 from el.mysql.types import CatalogColumn, Options
 
 
@@ -107,3 +107,20 @@ def test_a_name_with_braces_and_backticks_is_quoted_everywhere() -> None:
     assert column and column.date_check
     assert column.key == "`{0}``%s`"
     assert column.select.count("`{0}``%s`") == column.date_check.count("`{0}``%s`") + 1
+
+
+@pytest.mark.parametrize(
+    ("default", "nullable", "fixed"),
+    [
+        ("CURRENT_TIMESTAMP(6)", False, False),  # MySQL
+        ("current_timestamp(6)", True, False),  # MariaDB
+        ("now()", True, False),  # MySQL, an expression
+        (None, True, False),  # MySQL: no default, or NULL
+        ("NULL", True, False),  # MariaDB
+        (None, False, True),  # the insert must set it, or in a lax mode gets a zero date
+        ("0000-00-00 00:00:00", False, True),
+        ("2001-01-01 00:00:00", True, True),
+    ],
+)
+def test_a_default_that_is_neither_the_time_nor_null_is_fixed(default: str | None, nullable: bool, fixed: bool) -> None:
+    assert starts_fixed(default, nullable) is fixed
