@@ -34,7 +34,8 @@ from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
 from el.parts import Part, move
-from el.plan import Plan, missed
+from el.plan import Plan, Range, missed
+from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
 from el.settings import MySQL
 from el.upload import ADDED, Load, Upload
@@ -47,7 +48,10 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Extracted:
-    """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass."""
+    """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass.
+
+    ``backfill`` is the range instead, where one was read again.
+    """
 
     rows: int = 0
     commits: int = 0
@@ -56,6 +60,7 @@ class Extracted:
     lo: str | None = None
     next_lo: str | None = None
     full: bool = False
+    backfill: Range | None = None
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -84,8 +89,10 @@ class Extractor:
     progress: Progress = lambda rows: None
     expect: Progress = lambda rows: None
 
-    def run(self, result: Extracted, full: bool = False) -> None:
-        """Bring the landing up to date. ``result`` counts what was committed, also when an error ends it.
+    def run(self, result: Extracted, full: bool = False, backfill: Range | None = None) -> None:
+        """Bring the landing up to date, or read the range ``backfill`` again.
+
+        ``result`` counts what was committed, also when an error ends it.
 
         Raises:
             SourceError: MySQL refuses, or a value cannot be carried.
@@ -93,24 +100,32 @@ class Extractor:
         """
         for attempt in range(_ATTEMPTS):
             try:
-                self._pass(full, result)
+                self._pass(full, backfill, result)
                 return
             except CommitExists:
                 # Our files are named by no commit, so they do not exist; begin again from the other's commit.
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _pass(self, full: bool, result: Extracted) -> None:
+    def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
         with connected(self.table.source, self.server) as connection:
             head = self.landing.head()
-            plan = self._plan(connection, head, full, result)
+            plan = (
+                self._backfill(connection, head, backfill, result)
+                if backfill
+                else self._plan(connection, head, full, result)
+            )
         if plan is None:
             return
         if plan.full and plan.after is None:
             self.expect(self.shape.estimated_rows)
-        result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
+        if not backfill:
+            result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
         reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key)
-        condition = window_condition(self.shape, None if plan.full else plan.window.lo)
+        if backfill and self.shape.cursor:
+            condition = self.shape.cursor.between(backfill.lo, backfill.to)
+        else:
+            condition = window_condition(self.shape, None if plan.full else plan.window.lo)
         if self.shape.primary_key:
             rows = reader.read(Chunks(self.shape, condition, plan.after))
         else:
@@ -136,6 +151,14 @@ class Extractor:
             plan = replace(plan, mark=mark, window=replace(plan.window, newest=newest))
         assert plan.mark
         result.warnings += _without_cursor(self.shape, plan.mark)
+        return plan
+
+    def _backfill(self, connection: Connection, head: Commit | None, wanted: Range, result: Extracted) -> Plan:
+        assert self.shape.cursor  # the conductor has asked for one
+        bound = self._bound(connection, head)
+        plan = make_backfill(head, self.table, self.shape.cursor, self.signature, bound, wanted)
+        result.backfill = wanted
+        result.warnings = list(plan.warnings)  # a second attempt, behind another extractor's commit, says the same
         return plan
 
     def _bound(self, connection: Connection, head: Commit | None) -> Bound:
@@ -191,6 +214,8 @@ class _Seal:
         if self._in_one and not part.done:
             return
         reading = Pass(self._plan.full, self._first_seq, part.done, part.after)
+        if self._plan.backfill:
+            reading = self._plan.backfill.reading
         commit = self._commit(load, reading)
         self._extractor.landing.write_commit(commit)
         self._result.add(commit)
