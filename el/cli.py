@@ -28,6 +28,12 @@ _FROM = click.option(
 )
 _TO = click.option("--to", metavar="VALUE", help="Backfill: up to, but not including, this value of the cursor.")
 
+_RATE = click.option(
+    "--max-rows-per-second",
+    type=click.IntRange(min=100),
+    help="Read no faster, all tables of a source together; overrides the source file.",
+)
+
 _ACCEPT = click.option(
     "--accept-server",
     is_flag=True,
@@ -71,6 +77,7 @@ def _command(function: Callable[..., int]) -> Callable[..., None]:
 @_FROM
 @_TO
 @_ACCEPT
+@_RATE
 @_JSON
 @_command
 def extract(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:
@@ -103,6 +110,7 @@ def load(selectors: tuple[str, ...], as_json: bool) -> int:
 @_FROM
 @_TO
 @_ACCEPT
+@_RATE
 @_JSON
 @_command
 def run(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:

@@ -23,13 +23,14 @@ import pyarrow as pa
 
 from el import __version__
 from el.config import Table
-from el.errors import CommitExists
+from el.errors import CommitExists, SourceError
 from el.landing import Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, read_server
+from el.mysql.kindness import Kindness, Say
 from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
@@ -88,6 +89,8 @@ class Extractor:
     accept_server: bool = False
     progress: Progress = lambda rows: None
     expect: Progress = lambda rows: None
+    say: Say = lambda text: None
+    kindness: Kindness | None = None
 
     def run(self, result: Extracted, full: bool = False, backfill: Range | None = None) -> None:
         """Bring the landing up to date, or read the range ``backfill`` again.
@@ -108,7 +111,12 @@ class Extractor:
                     raise
 
     def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
+        kindness = self.kindness or Kindness(self.table.source, self.table.server)
+        hours = f"hours {self.table.server.hours}"
         with connected(self.table.source, self.server) as connection:
+            if not kindness.pause(connection, 0, self.say):
+                result.warnings.append(f"it is outside of {hours}: nothing was read")
+                return
             head = self.landing.head()
             plan = (
                 self._backfill(connection, head, backfill, result)
@@ -121,17 +129,25 @@ class Extractor:
             self.expect(self.shape.estimated_rows)
         if not backfill:
             result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
-        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key)
+        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key, kindness, self.say)
         if backfill and self.shape.cursor:
             condition = self.shape.cursor.between(backfill.lo, backfill.to)
         else:
             condition = window_condition(self.shape, None if plan.full else plan.window.lo)
         if self.shape.primary_key:
-            rows = reader.read(Chunks(self.shape, condition, plan.after))
+            chunks = Chunks(self.shape, condition, plan.after, kindness.limits.max_rows_per_second)
+            # Mode replace has one commit: what is cut off would begin again, and might never come to its end.
+            rows = reader.read(chunks, to_the_end=self.table.mode == "replace")
         else:
             rows = reader.read_by_one_query(condition)
         seal = _Seal(self, reader.schema, head, plan, result)
-        move(rows, reader.stop, seal.upload, seal, self.progress)
+        if move(rows, reader.stop, seal.upload, seal, self.progress):
+            return
+        over = f"{hours} are over: what was read is committed"
+        if backfill:
+            raise SourceError(f"{self.table.label}: {over}, the rest of the range is not. Run the backfill again")
+        result.next_lo = plan.window.lo
+        result.warnings.append(f"{over}, and the next run goes on from there")
 
     def _plan(self, connection: Connection, head: Commit | None, full: bool, result: Extracted) -> Plan | None:
         """What is to be read, with the fingerprint of before the read; None if there is nothing new."""

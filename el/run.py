@@ -23,6 +23,7 @@ from el.landing import Landing
 from el.load import Loaded, Loader
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
+from el.mysql.kindness import Kindness
 from el.mysql.replica import reads_from
 from el.mysql.window import Bound, read_bound
 from el.plan import Range
@@ -42,6 +43,7 @@ class Options:
     accept_server: bool = False
     since: str | None = None
     to: str | None = None
+    max_rows_per_second: int | None = None
 
     @property
     def backfill(self) -> bool:
@@ -134,6 +136,7 @@ def _extract(
     if problems:
         raise ConfigError(problems)
     ready = [table for table in tables if table.source in known]
+    kindness = {source: _kindness(source, tables, servers[source][1] is not None, options) for source in known}
     ranges = _ranges(ready, {source: shapes for source, (_, shapes, _) in known.items()}, options)
 
     def one(table: Table, bar: Bar) -> bool:
@@ -143,7 +146,8 @@ def _extract(
         key = hash_key if table.hash else None
         done = Extracted()
         try:
-            extractor = Extractor(table, shape, server, place, bound, key, work, options.accept_server, *bar)
+            kind = kindness[table.source]
+            extractor = Extractor(table, shape, server, place, bound, key, work, options.accept_server, *bar, kind)
             extractor.run(done, options.full, ranges.get(table.label))
         finally:
             result = results[table.label]
@@ -171,6 +175,13 @@ def _check(tables: Sequence[Table], options: Options) -> None:
             f"{', '.join(whole)}: --from and --to are ranges of a cursor, and mode replace has none: every run copies "
             "the whole table. Nothing was started. Name the tables: el run --from … clinic.messages"
         )
+
+
+def _kindness(source: str, tables: Sequence[Table], replica: bool, options: Options) -> Kindness:
+    limits = next(table.server for table in tables if table.source == source)
+    if options.max_rows_per_second is not None:
+        limits = limits.model_copy(update={"max_rows_per_second": options.max_rows_per_second})
+    return Kindness(source, limits, replica)
 
 
 def _ranges(tables: Iterable[Table], shapes: dict[str, dict[str, TableShape]], options: Options) -> dict[str, Range]:
@@ -217,8 +228,8 @@ def _load(
         _fail(tables, results, error)
         return
 
-    def loader(table: Table, *bar: Callable[[int], None]) -> Loader:
-        return Loader(table, landing.table(table.source, raw_name(table.name)), server, *bar)
+    def loader(table: Table, bar: Bar) -> Loader:
+        return Loader(table, landing.table(table.source, raw_name(table.name)), server, bar.moved, bar.expect)
 
     def position(table: Table) -> ledger.Position | None:
         return positions[table.source].get(raw_name(table.name))
@@ -226,7 +237,7 @@ def _load(
     pending: list[Table] = []
 
     def look(table: Table, bar: Bar) -> bool:
-        if not loader(table).is_idle(position(table)):
+        if not loader(table, bar).is_idle(position(table)):
             pending.append(table)
         return False
 
@@ -245,7 +256,7 @@ def _load(
     def one(table: Table, bar: Bar) -> bool:
         done = Loaded()
         try:
-            loader(table, *bar).run(position(table), done)
+            loader(table, bar).run(position(table), done)
         finally:
             result = results[table.label]
             result.loaded, result.load_commits = done.rows, done.commits

@@ -115,7 +115,8 @@ class Process:
 
 
 def _url(server: MySQL) -> str:
-    options = {"ssl-mode": server.tls} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
+    # prefer_socket: at 127.0.0.1 may be a tunnel, and the socket of that name on this machine another server's.
+    options = {"ssl-mode": server.tls, "prefer_socket": "false"} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
     return (
         f"mysql://{quote(server.user, safe='')}:{quote(server.password, safe='')}@{server.host}:{server.port}"
