@@ -102,7 +102,12 @@ def source_page() -> str:
         "  appointments: {}",
         "```\n",
     ]
-    titles = {"": config.SourceConfig, "defaults": config.Defaults, "tables.&lt;table&gt;": config.TableConfig}
+    titles = {
+        "": config.SourceConfig,
+        "server": config.ServerLimits,
+        "defaults": config.Defaults,
+        "tables.&lt;table&gt;": config.TableConfig,
+    }
     lines += ["| key | meaning | default |", "| --- | --- | --- |"]
     for prefix, model in titles.items():
         lines += keys(prefix, model)

@@ -20,6 +20,20 @@ _SELECTORS = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _FULL = click.option("--full", is_flag=True, help="Copy every row again instead of what changed.")
 
+_FROM = click.option(
+    "--from",
+    "since",
+    metavar="VALUE",
+    help="Backfill: read rows again from this value of the cursor on, and no others.",
+)
+_TO = click.option("--to", metavar="VALUE", help="Backfill: up to, but not including, this value of the cursor.")
+
+_RATE = click.option(
+    "--max-rows-per-second",
+    type=click.IntRange(min=100),
+    help="Read no faster, all tables of a source together; overrides the source file.",
+)
+
 _ACCEPT = click.option(
     "--accept-server",
     is_flag=True,
@@ -87,17 +101,20 @@ def init(source: str, only_print: bool) -> int:
 @main.command()
 @_SELECTORS
 @_FULL
+@_FROM
+@_TO
 @_ACCEPT
+@_RATE
 @_JSON
 @_command
-def extract(selectors: tuple[str, ...], full: bool, accept_server: bool, as_json: bool) -> int:
+def extract(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """MySQL to S3: read what changed and commit it to the landing.
 
     Needs MySQL and S3 only.
 
     Example: el extract clinic
     """
-    return _run("extract", selectors, True, False, full, as_json, accept_server)
+    return _run("extract", selectors, True, False, as_json, options)
 
 
 @main.command()
@@ -111,21 +128,26 @@ def load(selectors: tuple[str, ...], as_json: bool) -> int:
 
     Example: el load clinic.patients
     """
-    return _run("load", selectors, False, True, False, as_json)
+    return _run("load", selectors, False, True, as_json, {})
 
 
 @main.command()
 @_SELECTORS
 @_FULL
+@_FROM
+@_TO
 @_ACCEPT
+@_RATE
 @_JSON
 @_command
-def run(selectors: tuple[str, ...], full: bool, accept_server: bool, as_json: bool) -> int:
+def run(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Extract, then load.
 
+    \b
     Example: el run --full clinic.messages
+             el run --from 2026-11-01 --to 2026-11-08 clinic.messages
     """
-    return _run("run", selectors, True, True, full, as_json, accept_server)
+    return _run("run", selectors, True, True, as_json, options)
 
 
 @main.command()
@@ -149,16 +171,16 @@ def _run(
     selectors: tuple[str, ...],
     extracting: bool,
     loading: bool,
-    full: bool,
     as_json: bool,
-    accept_server: bool = False,
+    options: dict[str, Any],
 ) -> int:
+    """``options`` are those of ``run.Options``."""
     from el import config, runs, settings
     from el import run as conductor
 
     tables = config.select(config.load_sources(settings.sources_folder()), selectors)
     log = runs.open_log(command)
-    results = conductor.run(tables, extracting, loading, full, accept_server, quiet=as_json)
+    results = conductor.run(tables, extracting, loading, conductor.Options(**options), quiet=as_json)
     click.echo(runs.report(results, log, as_json))
     failures = runs.failures(results)
     if failures:

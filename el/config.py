@@ -96,10 +96,49 @@ class TableConfig(_Model):
     )
 
 
+class ServerLimits(_Model):
+    """How much of the server may be taken. Looked at between chunks; nothing here locks anything."""
+
+    max_connections: int = Field(
+        4,
+        ge=1,
+        description="Connections that read rows at once, all tables of the source together. Beside them each table at "
+        "work has one or two for small questions.",
+    )
+    max_rows_per_second: int | None = Field(
+        None, ge=100, description="Rows per second, all tables of the source together."
+    )
+    max_threads_running: int | None = Field(
+        None,
+        ge=2,
+        description="Pause while MySQL's Threads_running is above it, on the server that rows are read from. El's own "
+        "queries count, and the question itself is one.",
+    )
+    max_replica_lag: int | None = Field(
+        None,
+        ge=0,
+        description="Pause while the replica that rows are read from is further behind its primary, in seconds. "
+        "Without a replica it has no effect.",
+    )
+    hours: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="Read only at this time of day, such as 22:00-06:00. When it is over, the chunk is finished, what "
+        "was read is committed, and the next run goes on from there. A table in mode replace is finished.",
+    )
+    hours_zone: str | None = Field(
+        None, description="Time zone of hours, such as Europe/Berlin; that of the host that extracts, if left out."
+    )
+
+
+DEFAULT_LIMITS = ServerLimits.model_validate({})
+
+
 class SourceConfig(_Model):
     """One source file."""
 
     source: str = Field(pattern=SOURCE_NAME, description="Name of the source, equal to the file's name.")
+    server: ServerLimits = DEFAULT_LIMITS
     defaults: Defaults = Defaults.model_validate({})
     tables: dict[str, TableConfig] = Field(description="MySQL's table names, each with its options.")
 
@@ -123,6 +162,7 @@ class Table:
     default_on_zero_date: OnZeroDate
     place: str
     lines: dict[str, int]
+    server: ServerLimits = DEFAULT_LIMITS
 
     @property
     def label(self) -> str:
@@ -255,6 +295,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
             return f'{where} key "{key}" is missing'
         case "literal_error":
             return f'{where} "{key}" must be {context["expected"]}'
+        case "string_pattern_mismatch" if key == "hours":
+            return f'{where} "hours" must be two times of day, such as 22:00-06:00'
         case "string_pattern_mismatch":
             return f'{where} "{key}" must begin with a letter and hold only a-z, 0-9 and _'
     shape = {
@@ -262,8 +304,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
         "string_type": "a name",
         "dict_type": "a mapping" if len(path) < 3 else "columns with a policy each, such as {notes: null}",
         "model_type": "a mapping of keys to values",
-        "int_type": "a whole number of seconds",
-        "greater_than_equal": "0 or more",
+        "int_type": "a whole number of seconds" if key in ("overlap", "max_replica_lag") else "a whole number",
+        "greater_than_equal": f"{context.get('ge')} or more",
     }.get(kind, detail["msg"])
     return f"{where} {key if not path else repr(key).replace(chr(39), chr(34))} must be {shape}"
 
@@ -271,7 +313,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
 def _known_keys(path: yaml_lines.Path) -> list[str]:
     model: type[BaseModel] = SourceConfig
     if len(path) > 1:
-        model = Defaults if path[0] == "defaults" else TableConfig
+        models: dict[str, type[BaseModel]] = {"defaults": Defaults, "server": ServerLimits}
+        model = models.get(str(path[0]), TableConfig)
     return list(model.model_fields)
 
 
@@ -282,10 +325,17 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, in
     if not config.tables:
         problems.append(f"{file}:{lines[('tables',)]}: no table is listed")
     by_raw_name: dict[str, str] = {}
-    problems += _zone_rule(config.defaults.cursor_zone, f"{file}:{lines.get(('defaults', 'cursor_zone'), 1)}:")
+    for part, key, zone in (
+        ("defaults", "cursor_zone", config.defaults.cursor_zone),
+        ("server", "hours_zone", config.server.hours_zone),
+    ):
+        problems += _zone_rule(key, zone, f"{file}:{lines.get((part, key), 1)}:")
+    key = "hours" if config.server.hours else "hours_zone"
+    problems += _hours_rule(config.server, f"{file}:{lines.get(('server', key), 1)}:")
     for name in config.tables:
         table = _table(config, name, str(file), lines)
         problems += _zone_rule(
+            "cursor_zone",
             config.tables[name].cursor_zone,
             f'{file}:{lines.get(("tables", name, "cursor_zone"), 1)}: table "{name}":',
         )
@@ -304,10 +354,19 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, in
     return problems
 
 
-def _zone_rule(zone: str | None, where: str) -> list[str]:
+def _hours_rule(limits: ServerLimits, where: str) -> list[str]:
+    begin, _, end = (limits.hours or "-").partition("-")
+    if begin == end and limits.hours:
+        return [f'{where} hours "{limits.hours}" are none; leave them out to read at any time']
+    if limits.hours_zone and not limits.hours:
+        return [f"{where} hours_zone is for hours, and there are none"]
+    return []
+
+
+def _zone_rule(key: str, zone: str | None, where: str) -> list[str]:
     if zone is None or zone in (known := available_timezones()):
         return []
-    return [f'{where} cursor_zone "{zone}" is no time zone, such as Europe/Berlin{nearest(zone, known)}']
+    return [f'{where} {key} "{zone}" is no time zone, such as Europe/Berlin{nearest(zone, known)}']
 
 
 def _contradictions(table: Table) -> list[str]:
@@ -347,6 +406,7 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
         default_on_zero_date=config.defaults.on_zero_date,
         place=place,
         lines={"": lines[("tables", name)]} | inherited | below,
+        server=config.server,
     )
 
 

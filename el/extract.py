@@ -23,18 +23,20 @@ import pyarrow as pa
 
 from el import __version__
 from el.config import Table
-from el.errors import CommitExists
+from el.errors import CommitExists, SourceError
 from el.landing import Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, connected
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, read_server
+from el.mysql.kindness import Kindness, Say
 from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
 from el.parts import Part, move
-from el.plan import Plan, missed
+from el.plan import Plan, Range, missed
+from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
 from el.settings import MySQL
 from el.upload import ADDED, Load, Upload
@@ -47,7 +49,10 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Extracted:
-    """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass."""
+    """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass.
+
+    ``backfill`` is the range instead, where one was read again.
+    """
 
     rows: int = 0
     commits: int = 0
@@ -56,6 +61,7 @@ class Extracted:
     lo: str | None = None
     next_lo: str | None = None
     full: bool = False
+    backfill: Range | None = None
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -83,9 +89,13 @@ class Extractor:
     accept_server: bool = False
     progress: Progress = lambda rows: None
     expect: Progress = lambda rows: None
+    say: Say = lambda text: None
+    kindness: Kindness | None = None
 
-    def run(self, result: Extracted, full: bool = False) -> None:
-        """Bring the landing up to date. ``result`` counts what was committed, also when an error ends it.
+    def run(self, result: Extracted, full: bool = False, backfill: Range | None = None) -> None:
+        """Bring the landing up to date, or read the range ``backfill`` again.
+
+        ``result`` counts what was committed, also when an error ends it.
 
         Raises:
             SourceError: MySQL refuses, or a value cannot be carried.
@@ -93,30 +103,51 @@ class Extractor:
         """
         for attempt in range(_ATTEMPTS):
             try:
-                self._pass(full, result)
+                self._pass(full, backfill, result)
                 return
             except CommitExists:
                 # Our files are named by no commit, so they do not exist; begin again from the other's commit.
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def _pass(self, full: bool, result: Extracted) -> None:
+    def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
+        kindness = self.kindness or Kindness(self.table.source, self.table.server)
+        hours = f"hours {self.table.server.hours}"
         with connected(self.table.source, self.server) as connection:
+            if not kindness.pause(connection, 0, self.say):
+                result.warnings.append(f"it is outside of {hours}: nothing was read")
+                return
             head = self.landing.head()
-            plan = self._plan(connection, head, full, result)
+            plan = (
+                self._backfill(connection, head, backfill, result)
+                if backfill
+                else self._plan(connection, head, full, result)
+            )
         if plan is None:
             return
         if plan.full and plan.after is None:
             self.expect(self.shape.estimated_rows)
-        result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
-        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key)
-        condition = window_condition(self.shape, None if plan.full else plan.window.lo)
+        if not backfill:
+            result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
+        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key, kindness, self.say)
+        if backfill and self.shape.cursor:
+            condition = self.shape.cursor.between(backfill.lo, backfill.to)
+        else:
+            condition = window_condition(self.shape, None if plan.full else plan.window.lo)
         if self.shape.primary_key:
-            rows = reader.read(Chunks(self.shape, condition, plan.after))
+            chunks = Chunks(self.shape, condition, plan.after, kindness.limits.max_rows_per_second)
+            # Mode replace has one commit: what is cut off would begin again, and might never come to its end.
+            rows = reader.read(chunks, to_the_end=self.table.mode == "replace")
         else:
             rows = reader.read_by_one_query(condition)
         seal = _Seal(self, reader.schema, head, plan, result)
-        move(rows, reader.stop, seal.upload, seal, self.progress)
+        if move(rows, reader.stop, seal.upload, seal, self.progress):
+            return
+        over = f"{hours} are over: what was read is committed"
+        if backfill:
+            raise SourceError(f"{self.table.label}: {over}, the rest of the range is not. Run the backfill again")
+        result.next_lo = plan.window.lo
+        result.warnings.append(f"{over}, and the next run goes on from there")
 
     def _plan(self, connection: Connection, head: Commit | None, full: bool, result: Extracted) -> Plan | None:
         """What is to be read, with the fingerprint of before the read; None if there is nothing new."""
@@ -136,6 +167,14 @@ class Extractor:
             plan = replace(plan, mark=mark, window=replace(plan.window, newest=newest))
         assert plan.mark
         result.warnings += _without_cursor(self.shape, plan.mark)
+        return plan
+
+    def _backfill(self, connection: Connection, head: Commit | None, wanted: Range, result: Extracted) -> Plan:
+        assert self.shape.cursor  # the conductor has asked for one
+        bound = self._bound(connection, head)
+        plan = make_backfill(head, self.table, self.shape.cursor, self.signature, bound, wanted)
+        result.backfill = wanted
+        result.warnings = list(plan.warnings)  # a second attempt, behind another extractor's commit, says the same
         return plan
 
     def _bound(self, connection: Connection, head: Commit | None) -> Bound:
@@ -191,6 +230,8 @@ class _Seal:
         if self._in_one and not part.done:
             return
         reading = Pass(self._plan.full, self._first_seq, part.done, part.after)
+        if self._plan.backfill:
+            reading = self._plan.backfill.reading
         commit = self._commit(load, reading)
         self._extractor.landing.write_commit(commit)
         self._result.add(commit)

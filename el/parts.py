@@ -24,20 +24,24 @@ _BYTES_PER_PART = 512 * 2**20
 
 
 class Part:
-    """Iterated once, by the upload. Then ``after`` is the key it goes up to, and ``done`` says if it is the last."""
+    """Iterated once, by the upload. Then ``after`` is the key it goes up to, and ``done`` says if it is the last.
+
+    ``cut_off``: no part follows either, but there are more rows: the next run goes on behind it.
+    """
 
     def __init__(self, pieces: Ahead[Piece], progress: Callable[[int], None]) -> None:
         self._pieces, self._progress = pieces, progress
         self._counts: Counts = Counter()
         self.after: Key | None = None
-        self.done = False
+        self.done = self.cut_off = False
 
     def __iter__(self) -> Iterator[pa.Table]:
         rows = size = 0
-        while not self.done and rows < _ROWS_PER_PART and size < _BYTES_PER_PART:
+        while not (self.done or self.cut_off) and rows < _ROWS_PER_PART and size < _BYTES_PER_PART:
             piece = self._pieces.next()
             rows, size = rows + piece.rows, size + piece.size
             self._counts += piece.counts
+            self.cut_off = piece.cut_off
             if piece.chunk:
                 self.after, self.done = piece.chunk.last, piece.chunk.last is None
             if piece.batches:
@@ -59,8 +63,10 @@ def move(
     upload: Callable[[int], Upload],
     seal: Callable[[Load, Part], None],
     progress: Callable[[int], None],
-) -> None:
+) -> bool:
     """Move all pieces. ``upload`` makes the way of a part, by its number; ``stop`` ends the reading early.
+
+    False: the pass was cut off because its hours are over.
 
     Raises:
         ElError: as reading, upload or seal raise it. Parts that were whole by then are sealed or not begun.
@@ -72,8 +78,8 @@ def move(
             seal(way.send(), part)
 
         before: Future[None] | None = None
-        number, done = 0, False
-        while not done:
+        number, done, cut_off = 0, False, False
+        while not (done or cut_off):
             way, part = upload(number), Part(ahead, progress)
             way.write(part)
             try:
@@ -83,6 +89,7 @@ def move(
                 way.delete()
                 raise
             before = sealer.submit(send, way, part)
-            number, done = number + 1, part.done
+            number, done, cut_off = number + 1, part.done, part.cut_off
         assert before
         before.result()
+        return done

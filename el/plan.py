@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from el.config import Table
 from el.errors import LandingDamage, SourceError
-from el.landing import Asked, Commit, Server, Window
+from el.landing import Asked, Commit, Pass, Server, Window
 from el.mysql.catalog import ADDED_COLUMNS, TableShape
 from el.mysql.chunks import Key
 from el.mysql.cursor import Cursor
@@ -26,6 +26,24 @@ from el.mysql.window import Bound
 ACCEPTED_MARGIN = timedelta(hours=1)
 #: Two clocks are never the same to the second.
 _JITTER = timedelta(seconds=2)
+#: What the signature of a commit is of, beside the set of columns.
+_FORM = "types, key, cursor, column options or hash key"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Cursor values from ``lo`` up to, but not including, ``to``, in the cursor's own form; None: no limit there."""
+
+    lo: str | None
+    to: str | None
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A range that is read again, and the pass of the head commit, which goes on as if it had not been."""
+
+    range: Range
+    reading: Pass
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,8 @@ class Plan:
     """One pass, before its first row is read.
 
     ``expected`` is what the window holds if there is nothing new; None: read in any case. ``mark``, ``first_seq`` and
-    ``after`` are of a pass that was cut off and goes on.
+    ``after`` are of a pass that was cut off and goes on. ``backfill`` is not None where rows of a range are read again
+    beside the passes: then every field but that is the head commit's, and so is what its commits say of passes.
     """
 
     full: bool
@@ -44,6 +63,7 @@ class Plan:
     first_seq: int | None = None
     after: Key | None = None
     warnings: tuple[str, ...] = ()
+    backfill: Backfill | None = None
 
 
 def plan(
@@ -98,6 +118,30 @@ def plan(
     if other or stepped or made.full != (lo is None):
         return made
     return replace(made, expected=Fingerprint(**head.fingerprint))
+
+
+def backfill(head: Commit | None, table: Table, cursor: Cursor, signature: str, bound: Bound, wanted: Range) -> Plan:
+    """A range of the cursor read again, so that the next pass is what it would have been without.
+
+    What the head commit says of the watermark, the fingerprint and a pass that was cut off stays: rows of the range may
+    be newer than the fingerprint, and then the next pass reads them once more.
+
+    Raises:
+        SourceError: nothing was copied yet, or the next pass would copy every row or ask the user; nothing was read.
+    """
+    why = ""
+    if head is None:
+        why = "nothing was copied yet, and the first run copies every row"
+    elif head.signature != signature or head.mode != table.mode:
+        why = f"columns, {_FORM} changed since commit {head.seq}, so every row has to be copied again, not a range"
+    elif change(head.server, bound.server) != "same":
+        why = f"MySQL is another server than commit {head.seq} was read from, or its history went back"
+    if head is None or why:
+        raise SourceError(f"{table.label}: {why}. Nothing was read. First: el run {table.label}")
+    lo, to = wanted.lo or "the beginning", wanted.to or "the end"
+    said = f"backfill: rows with {cursor.name} from {lo} to before {to} are read again; the watermark stays"
+    mark = Fingerprint(**head.fingerprint)
+    return Plan(False, head.window, head.asked, mark=mark, warnings=(said,), backfill=Backfill(wanted, head.reading))
 
 
 def _pass(
@@ -158,7 +202,7 @@ def _what_changed(head: Commit, shape: TableShape) -> str:
         facts.append(f"new columns {', '.join(sorted(now - before))}")
     if before - now:
         facts.append(f"{', '.join(sorted(before - now))} no longer read (kept in Redshift; NULL in rows copied now)")
-    what = "; ".join(facts) or "types, key, cursor, column options or hash key changed"
+    what = "; ".join(facts) or f"{_FORM} changed"
     return f"{what} since commit {head.seq}: copied in full again"
 
 
@@ -169,7 +213,7 @@ def missed(head: Commit, table: Table, cursor: Cursor | None, newest: str | None
         SourceError: so it is, and the cursor's zone is not known: then every row may be missed.
     """
     known = head.window.newest
-    if cursor is None or newest is None or (known is not None and _order(cursor, newest) <= _order(cursor, known)):
+    if cursor is None or newest is None or (known is not None and cursor.order(newest) <= cursor.order(known)):
         return []
     what = (
         f"a row appeared behind the watermark: its {cursor.name} is older than "
@@ -186,10 +230,6 @@ def missed(head: Commit, table: Table, cursor: Cursor | None, newest: str | None
         "cursor_zone: America/New_York; the table is then copied again. If it was an import of old rows instead: "
         f"el run --full {table.label}"
     )
-
-
-def _order(cursor: Cursor, value: str) -> tuple[int, str]:
-    return (int(value), "") if cursor.kind == "integer" else (0, value)
 
 
 def _check_form(head: Commit, cursor: Cursor) -> None:

@@ -5,6 +5,7 @@ Everything goes to standard error; standard output carries results only.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -12,12 +13,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+log = logging.getLogger("el")
+
 
 class Bar(NamedTuple):
-    """The bar of one table. ``expect`` may be an estimate, and is not called where nothing is known."""
+    """The bar of one table. ``expect`` may be an estimate, and is not called where nothing is known.
+
+    ``say`` tells why it does not move at the moment; an empty text: it does again.
+    """
 
     moved: Callable[[int], None]
     expect: Callable[[int], None]
+    say: Callable[[str], None]
 
 
 class Progress:
@@ -30,6 +37,7 @@ class Progress:
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
         self._rows = dict.fromkeys(labels, 0)
+        self._said: set[tuple[str, str]] = set()
         self._began: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -64,7 +72,22 @@ class Progress:
 
     def bar(self, label: str) -> Bar:
         """What the work on one table reports to: rows that moved, and how many there will be."""
-        return Bar(lambda more: self._move(label, more), lambda total: self._expect(label, total))
+        return Bar(
+            lambda more: self._move(label, more),
+            lambda total: self._expect(label, total),
+            lambda text: self._say(label, text),
+        )
+
+    def _say(self, label: str, text: str) -> None:
+        with self._lock:
+            if self._bars:
+                self._bars.update(self._tasks[label], state=text)
+            if not text or (label, text) in self._said:
+                return
+            self._said.add((label, text))  # a line for each pause would fill the log in a busy night
+            log.info("%s %s: %s", self._verb, label, text)
+            if not self._bars and not self._quiet:
+                print(f"{self._verb} {label}: {text}", file=sys.stderr)
 
     def _expect(self, label: str, total: int) -> None:
         with self._lock:

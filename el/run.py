@@ -23,8 +23,10 @@ from el.landing import Landing
 from el.load import Loaded, Loader
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
+from el.mysql.kindness import Kindness
 from el.mysql.replica import reads_from
 from el.mysql.window import Bound, read_bound
+from el.plan import Range
 from el.progress import Bar, Progress
 from el.redshift import ledger
 from el.redshift.connection import connected as redshift_connected
@@ -33,11 +35,28 @@ from el.work import work_folder
 log = logging.getLogger("el")
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for beyond what is due. ``since`` and ``to`` are the limits of a backfill."""
+
+    full: bool = False
+    accept_server: bool = False
+    since: str | None = None
+    to: str | None = None
+    max_rows_per_second: int | None = None
+
+    @property
+    def backfill(self) -> bool:
+        """A range is read again; nothing else is."""
+        return self.since is not None or self.to is not None
+
+
 @dataclass
 class TableRun:
     """What happened to one table. ``lo`` and ``next_lo`` are the window; None in mode replace or without a read.
 
-    ``counts`` says how many values were not carried as they were, by kind and column.
+    ``backfill`` is the range that was read again instead, from and up to; None: no limit there. ``counts`` says
+    how many values were not carried as they were, by kind and column.
     """
 
     table: str
@@ -49,6 +68,7 @@ class TableRun:
     full: bool = False
     lo: str | None = None
     next_lo: str | None = None
+    backfill: tuple[str | None, str | None] | None = None
     seconds: float = 0.0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -59,15 +79,15 @@ def run(
     tables: Sequence[Table],
     extracting: bool,
     loading: bool,
-    full: bool = False,
-    accept_server: bool = False,
+    options: Options,
     quiet: bool = False,
 ) -> list[TableRun]:
     """Extract, load or both.
 
     Raises:
-        UsageError: configuration or settings are wrong; nothing was started.
+        UsageError: configuration, settings or options are wrong; nothing was started.
     """
+    _check(tables, options)
     results = {table.label: TableRun(table.label, table.mode) for table in tables}
     # Settings first: a variable that is missing must not be found after an hour of extract.
     landing = Landing(settings.landing())
@@ -83,7 +103,7 @@ def run(
         _fail(tables, results, error)
         return list(results.values())
     if extracting:
-        _extract(tables, results, landing, servers, patience, hash_key, workers, full, accept_server, quiet)
+        _extract(tables, results, landing, servers, patience, hash_key, workers, options, quiet)
     if redshift:
         _load(tables, results, landing, redshift, workers, quiet)
     return list(results.values())
@@ -97,8 +117,7 @@ def _extract(
     patience: int,
     hash_key: bytes | None,
     workers: int,
-    full: bool,
-    accept_server: bool,
+    options: Options,
     quiet: bool,
 ) -> None:
     known: dict[str, tuple[Bound, dict[str, TableShape], settings.MySQL]] = {}
@@ -117,6 +136,8 @@ def _extract(
     if problems:
         raise ConfigError(problems)
     ready = [table for table in tables if table.source in known]
+    kindness = {source: _kindness(source, tables, servers[source][1] is not None, options) for source in known}
+    ranges = _ranges(ready, {source: shapes for source, (_, shapes, _) in known.items()}, options)
 
     def one(table: Table, bar: Bar) -> bool:
         bound, shapes, server = known[table.source]
@@ -125,17 +146,69 @@ def _extract(
         key = hash_key if table.hash else None
         done = Extracted()
         try:
-            Extractor(table, shape, server, place, bound, key, work, accept_server, *bar).run(done, full)
+            kind = kindness[table.source]
+            extractor = Extractor(table, shape, server, place, bound, key, work, options.accept_server, *bar, kind)
+            extractor.run(done, options.full, ranges.get(table.label))
         finally:
             result = results[table.label]
             result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
             result.lo, result.next_lo = done.lo, done.next_lo
+            result.backfill = (done.backfill.lo, done.backfill.to) if done.backfill else None
             result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
             result.warnings += [*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings]
         return done.commits > 0
 
     with work_folder(settings.home()) as work:
         _side_by_side("extract", ready, results, one, workers, quiet)
+
+
+def _check(tables: Sequence[Table], options: Options) -> None:
+    """Raises UsageError for options that contradict each other or the source file."""
+    if not options.backfill:
+        return
+    if options.full or options.accept_server:
+        what = "--full" if options.full else "--accept-server"
+        raise UsageError(f"{what} and --from or --to: choose one. Nothing was started.")
+    whole = [table.label for table in tables if table.cursor is None]
+    if whole:
+        raise UsageError(
+            f"{', '.join(whole)}: --from and --to are ranges of a cursor, and mode replace has none: every run copies "
+            "the whole table. Nothing was started. Name the tables: el run --from … clinic.messages"
+        )
+
+
+def _kindness(source: str, tables: Sequence[Table], replica: bool, options: Options) -> Kindness:
+    limits = next(table.server for table in tables if table.source == source)
+    if options.max_rows_per_second is not None:
+        limits = limits.model_copy(update={"max_rows_per_second": options.max_rows_per_second})
+    return Kindness(source, limits, replica)
+
+
+def _ranges(tables: Iterable[Table], shapes: dict[str, dict[str, TableShape]], options: Options) -> dict[str, Range]:
+    """The range of a backfill in the form of each table's cursor; empty if there is no backfill.
+
+    Raises:
+        UsageError: a limit is no value of a cursor, or there is nothing between the two; all of them at once.
+    """
+    found, wrong = {}, []
+    for table in tables if options.backfill else []:
+        cursor = shapes[table.source][table.name].cursor
+        assert cursor  # mode merge, as _check has seen
+        limits: list[str | None] = []
+        for name, text in (("--from", options.since), ("--to", options.to)):
+            try:
+                limits.append(None if text is None else cursor.parsed(text))
+            except ValueError as error:
+                wrong.append(f"{table.label}: {name} {text!r}: cursor {cursor.name} needs {error}")
+        if len(limits) < 2:
+            continue
+        lo, to = limits
+        if lo is not None and to is not None and cursor.order(lo) >= cursor.order(to):
+            wrong.append(f"{table.label}: nothing is from {options.since} to before {options.to}")
+        found[table.label] = Range(lo, to)
+    if wrong:
+        raise UsageError("\n".join([*wrong, "Nothing was read."]))
+    return found
 
 
 def _load(
@@ -155,8 +228,8 @@ def _load(
         _fail(tables, results, error)
         return
 
-    def loader(table: Table, *bar: Callable[[int], None]) -> Loader:
-        return Loader(table, landing.table(table.source, raw_name(table.name)), server, *bar)
+    def loader(table: Table, bar: Bar) -> Loader:
+        return Loader(table, landing.table(table.source, raw_name(table.name)), server, bar.moved, bar.expect)
 
     def position(table: Table) -> ledger.Position | None:
         return positions[table.source].get(raw_name(table.name))
@@ -164,7 +237,7 @@ def _load(
     pending: list[Table] = []
 
     def look(table: Table, bar: Bar) -> bool:
-        if not loader(table).is_idle(position(table)):
+        if not loader(table, bar).is_idle(position(table)):
             pending.append(table)
         return False
 
@@ -183,7 +256,7 @@ def _load(
     def one(table: Table, bar: Bar) -> bool:
         done = Loaded()
         try:
-            loader(table, *bar).run(position(table), done)
+            loader(table, bar).run(position(table), done)
         finally:
             result = results[table.label]
             result.loaded, result.load_commits = done.rows, done.commits

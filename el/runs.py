@@ -152,6 +152,9 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
 def _window(result: TableRun) -> str:
     if result.mode == "replace":
         return "whole table" if result.extract_commits else "-"
+    if result.backfill:
+        lo, to = result.backfill
+        return f"backfill {_short(lo)} → {_short(to)}"
     if not result.extract_commits:
         return f"from {_short(result.lo)}" if result.lo else "-"
     return f"{'everything' if result.full else _short(result.lo)} → {_short(result.next_lo)}"

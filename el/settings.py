@@ -31,7 +31,8 @@ VARIABLES = (
     Variable(
         "SOURCES__<SOURCE>__CREDENTIALS",
         "URL of the source's MySQL: mysql://user:password@host:port/database, percent-encoded. A host that is "
-        "not this machine is reached by verified TLS; ?ssl-mode=… and ?ssl-ca=/path.pem change that.",
+        "not this machine is reached by verified TLS; ?ssl-mode=… and ?ssl-ca=/path.pem change that. ?iam=<region> and "
+        "no password: logs in to RDS by an IAM token.",
         secret=True,
     ),
     Variable(
@@ -68,7 +69,8 @@ class MySQL:
     """One MySQL database and how to log in.
 
     ``tls`` is one of connectorx's ``ssl-mode`` words: disabled, preferred, required, verify_ca, verify_identity.
-    ``check`` is a statement that fails if another server answers than the one that was asked.
+    ``check`` is a statement that fails if another server answers than the one that was asked. ``iam_region``: RDS is
+    there, and the password is a token (``mysql/connection.py``).
     """
 
     host: str
@@ -79,6 +81,7 @@ class MySQL:
     tls: str
     tls_ca: str | None
     check: str | None = None
+    iam_region: str | None = None
 
     @property
     def where(self) -> str:
@@ -153,18 +156,26 @@ def _mysql(name: str) -> MySQL:
     except ValueError:
         raise SettingError(f"{name} cannot be read. It must be {shape}.") from None
     options = dict(parse_qsl(url.query))
-    unknown = sorted(options.keys() - {"ssl-mode", "ssl-ca"})
+    unknown = sorted(options.keys() - {"ssl-mode", "ssl-ca", "iam"})
     if url.scheme != "mysql" or not (url.hostname and url.username) or not url.path.strip("/") or unknown:
-        hint = f" Unknown option {', '.join(unknown)}: only ssl-mode and ssl-ca are known." if unknown else ""
+        hint = f" Unknown option {', '.join(unknown)}: only ssl-mode, ssl-ca and iam are known." if unknown else ""
         raise SettingError(f"{name} cannot be read. It must be {shape}.{hint}")
+    tls = options.get("ssl-mode", "disabled" if _is_here(url.hostname) else "verify_identity").lower()
+    if "iam" in options and url.password:
+        raise SettingError(f"{name} has a password and ?iam: choose one. With ?iam a token is the password.")
+    if "iam" in options and tls not in ("verify_ca", "verify_identity"):
+        raise SettingError(
+            f"{name} has ?iam and ssl-mode {tls}: whoever answers would get the token. Use verify_identity."
+        )
     return MySQL(
         host=url.hostname,
         port=port,
         user=unquote(url.username),
         password=unquote(url.password or ""),
         database=unquote(url.path.strip("/")),
-        tls=options.get("ssl-mode", "disabled" if _is_here(url.hostname) else "verify_identity").lower(),
+        tls=tls,
         tls_ca=options.get("ssl-ca"),
+        iam_region=options.get("iam"),
     )
 
 

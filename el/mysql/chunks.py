@@ -39,10 +39,14 @@ class Chunk:
 
 
 class Chunks:
-    """The chunks of one pass, from behind ``after`` to the end; each is found when it is asked for."""
+    """The chunks of one pass, from behind ``after`` to the end; each is found when it is asked for.
 
-    def __init__(self, shape: TableShape, condition: str, after: Key | None) -> None:
+    ``most_rows``: a chunk has no more, where reading is held back to a rate.
+    """
+
+    def __init__(self, shape: TableShape, condition: str, after: Key | None, most_rows: int | None = None) -> None:
         self._shape, self._condition, self._after = shape, condition, after
+        self._most_rows = min(_MAX_CHUNK_ROWS, most_rows or _MAX_CHUNK_ROWS)
         self._row_bytes = max(shape.average_row, 1)
         self.ended = False
 
@@ -60,7 +64,7 @@ class Chunks:
             self._row_bytes = max(self._shape.average_row, size // rows, 1)
 
     def _rows(self) -> int:
-        return max(_MIN_CHUNK_ROWS, min(_MAX_CHUNK_ROWS, _CHUNK_BYTES // self._row_bytes))
+        return max(_MIN_CHUNK_ROWS, min(self._most_rows, _CHUNK_BYTES // self._row_bytes))
 
 
 def boundary(connection: Connection, shape: TableShape, condition: str, after: Key | None, size: int) -> Key | None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeAlias
 
+import boto3
 import pymysql
+from botocore.exceptions import BotoCoreError
 from pymysql.cursors import Cursor
 
 from el.errors import ConnectionLost, SourceError
@@ -64,7 +67,7 @@ def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Con
             host=server.host,
             port=server.port,
             user=server.user,
-            password=server.password,
+            password=password(server),
             database=server.database,
             charset="utf8mb4",
             autocommit=True,
@@ -80,6 +83,32 @@ def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Con
             yield connection
         finally:
             connection.close()
+
+
+def password(server: MySQL) -> str:
+    """What to log in with, for one connection: a token of RDS may be used for 15 minutes.
+
+    Raises:
+        SourceError: boto3 finds no AWS credentials.
+    """
+    if server.iam_region is None:
+        return server.password
+    try:
+        token: str = _rds(server.iam_region).generate_db_auth_token(
+            DBHostname=server.host, Port=server.port, DBUsername=server.user, Region=server.iam_region
+        )
+    except BotoCoreError as error:
+        raise SourceError(
+            f"MySQL at {server.where}: no IAM token could be made ({type(error).__name__}). Nothing was read. "
+            "Check the AWS credentials of this host, as boto3 finds them"
+        ) from None
+    return token
+
+
+@cache
+def _rds(region: str) -> Any:
+    # A session of its own: boto3's default one is not safe in threads, as clients are. It renews its credentials.
+    return boto3.session.Session().client("rds", region_name=region)
 
 
 def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -39,6 +39,10 @@ class Cursor:
         """Its clock is neither UTC nor named."""
         return self.kind in ("datetime", "date") and self.zone is None
 
+    def order(self, value: str) -> tuple[int, str]:
+        """What values in a commit's form are compared by."""
+        return (int(value), "") if self.kind == "integer" else (0, value)
+
     def literal(self, value: str) -> str:
         """SQL of a value as a commit has it.
 
@@ -52,6 +56,30 @@ class Cursor:
                 return f"'{date.fromisoformat(value).isoformat()}'"
         return f"'{datetime.fromisoformat(value).isoformat(' ', 'microseconds')}'"
 
+    def parsed(self, text: str) -> str:
+        """A value as a user writes it, in the form that commits have; a time is one of the cursor's own clock.
+
+        Raises:
+            ValueError: it is no value of this kind; the message says what is expected.
+        """
+        expected = {
+            "integer": "a whole number",
+            "date": "a date such as 2026-11-02",
+            "datetime": f"a time such as '2026-11-02 08:30:00', in {self.zone or 'its writer'}'s clock, without a zone",
+            "timestamp": "a time such as '2026-11-02 08:30:00', in UTC, without a zone",
+        }[self.kind]
+        try:
+            if self.kind == "integer":
+                return str(int(text))
+            if self.kind == "date":
+                return date.fromisoformat(text).isoformat()
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if moment.tzinfo is not None:
+            raise ValueError(expected)
+        return moment.isoformat(" ", "microseconds")
+
     def at_or_beyond(self, lo: str | None) -> str:
         """SQL: the rows of a window. A row whose cursor is NULL belongs to every window: nothing tells its age."""
         if lo is None:
@@ -62,6 +90,12 @@ class Cursor:
     def behind(self, lo: str) -> str:
         """SQL: the rows before a window."""
         return f"{quoted(self.name)} < {self.literal(lo)}"
+
+    def between(self, lo: str | None, to: str | None) -> str:
+        """SQL: from ``lo`` up to, but not including, ``to``; None: no limit there. No row whose cursor is NULL."""
+        limits = [f"{quoted(self.name)} >= {self.literal(lo)}"] if lo is not None else []
+        limits += [self.behind(to)] if to is not None else []
+        return " and ".join(limits)
 
     def lowest_from(self, moment: datetime, offset: timedelta) -> str:
         """The lowest cursor that a write at ``moment`` (UTC) or later can have; ``offset``: the server's zone.

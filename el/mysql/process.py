@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from el.errors import ConnectionLost, SourceError, Undecodable
-from el.mysql.connection import LOST, reason, session
+from el.mysql.connection import LOST, password, reason, session
 from el.settings import MySQL
 
 _BATCH_ROWS = 50_000
@@ -41,7 +41,7 @@ class Process:
             stderr=self._stderr,
             env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else each of connectorx's threads keeps a heap of its own
         )
-        self._tell({"url": _url(self._server), "session": session(self._server), "batch_rows": _BATCH_ROWS})
+        self._tell({"session": session(self._server), "batch_rows": _BATCH_ROWS})
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -60,7 +60,8 @@ class Process:
 
     def ask(self, sql: str) -> None:
         """Begin a query. Its rows are given by ``answer``, after those of the queries that were asked before."""
-        self._tell(sql)
+        # Each query has a connection of its own, and a token of RDS may be too old for the next.
+        self._tell({"url": _url(self._server), "sql": sql})
 
     def answer(self) -> Iterator[pa.RecordBatch]:
         """The rows of the oldest query that was not answered yet.
@@ -115,9 +116,12 @@ class Process:
 
 
 def _url(server: MySQL) -> str:
-    options = {"ssl-mode": server.tls} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
+    # prefer_socket: at 127.0.0.1 may be a tunnel, and the socket of that name on this machine another server's.
+    options = {"ssl-mode": server.tls, "prefer_socket": "false"} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
+    if server.iam_region is not None:
+        options["enable_cleartext_plugin"] = "true"  # how RDS takes a token; the connection is a verified one
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
     return (
-        f"mysql://{quote(server.user, safe='')}:{quote(server.password, safe='')}@{server.host}:{server.port}"
+        f"mysql://{quote(server.user, safe='')}:{quote(password(server), safe='')}@{server.host}:{server.port}"
         f"/{quote(server.database, safe='')}?{query}"
     )

@@ -4,14 +4,15 @@ In: a table's shape and the chunks of a pass. Out: piece after piece, in the ord
 shape's Arrow schema, and counts per column of what could not be carried.
 
 Several chunks are read at once; each is bounded, and so is memory. A chunk is passed on when it is whole: when the
-connection is lost, the chunks that are not are asked for again, and no row is doubled.
+connection is lost, the chunks that are not are asked for again, and no row is doubled. Between chunks ``kindness.py``
+is asked whether the server can spare us.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sized
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from el.mysql import one_query
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunk, Chunks
 from el.mysql.connection import connected, quoted
+from el.mysql.kindness import Kindness, Say, Turns
 from el.mysql.process import Process
 from el.mysql.values import Counts, Values
 from el.settings import MySQL
@@ -33,11 +35,15 @@ _PAUSES = (1, 2, 5, 10, 20)
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows that were read. ``chunk`` is the one that they are the whole of; None in the middle of one query."""
+    """Rows that were read. ``chunk`` is the one that they are the whole of; None in the middle of one query.
+
+    ``cut_off``: the hours are over, so no piece follows although there are more rows.
+    """
 
     batches: list[pa.RecordBatch]
     counts: Counts
     chunk: Chunk | None
+    cut_off: bool = False
 
     @property
     def rows(self) -> int:
@@ -52,9 +58,19 @@ class Piece:
 class Reader:
     """The rows of one table. ``read`` is used once."""
 
-    def __init__(self, label: str, source: str, server: MySQL, shape: TableShape, hash_key: bytes | None) -> None:
+    def __init__(
+        self,
+        label: str,
+        source: str,
+        server: MySQL,
+        shape: TableShape,
+        hash_key: bytes | None,
+        kindness: Kindness,
+        say: Say,
+    ) -> None:
         self._label, self._source, self._server, self._shape = label, source, server, shape
         self._values = Values(label, shape, hash_key)
+        self._kindness, self._say = kindness, say
         self._process: Process | None = None
         self._stopped = False
 
@@ -69,27 +85,39 @@ class Reader:
         if self._process:
             self._process.kill()
 
-    def read(self, chunks: Chunks) -> Generator[Piece, None, None]:
-        """The rows of the chunks.
+    def read(self, chunks: Chunks, to_the_end: bool = True) -> Generator[Piece, None, None]:
+        """The rows of the chunks; ``to_the_end``: also when the hours are over, else the last piece is ``cut_off``.
 
         Raises:
             SourceError: MySQL refused, the connection was lost too often, or a value cannot be carried.
         """
+        with self._kindness.turns() as turns:
+            yield from self._read(chunks, turns, to_the_end)
+
+    def _read(self, chunks: Chunks, turns: Turns, to_the_end: bool) -> Generator[Piece, None, None]:
         asked: deque[Chunk] = deque()
         lost = 0
-        while asked or not chunks.ended:
+        go_on = True
+        while asked or (go_on and not chunks.ended):
             try:
                 # PyMySQL logs in first: connectorx tries a wrong password for half a minute.
                 with connected(self._source, self._server) as connection, Process(self._label, self._server) as process:
                     self._process = process
                     for chunk in asked:
                         process.ask(self._select(chunk.condition))
-                    while asked or not chunks.ended:
-                        while len(asked) < _CHUNKS_AT_ONCE and not chunks.ended:
+                    while asked or (go_on and not chunks.ended):
+                        while go_on and len(asked) < _CHUNKS_AT_ONCE and not chunks.ended and self._turn(turns, asked):
                             asked.append(chunks.next(connection))
                             process.ask(self._select(asked[-1].condition))
                         made, counts = self._converted(process.answer())
-                        piece = Piece(made, counts, asked.popleft())
+                        # Still among those that were asked for: if the connection is lost now, it is read again.
+                        rows = sum(len(batch) for batch in made)
+                        go_on = (
+                            self._kindness.pause(connection, rows, self._say, self._is_stopped, to_the_end) and go_on
+                        )
+                        chunk = asked.popleft()
+                        turns.give_back()
+                        piece = Piece(made, counts, chunk, not (go_on or asked or chunks.ended))
                         chunks.was_read(piece.rows, piece.size)
                         lost = 0
                         yield piece
@@ -101,16 +129,37 @@ class Reader:
                 time.sleep(_PAUSES[lost])
                 lost += 1
 
+    def _turn(self, turns: Turns, asked: Sized) -> bool:
+        """Whether one more chunk may be asked for. Waits only if none is: else there is one to be listened to."""
+        if turns.taken > len(asked):  # the chunk it was taken for could not be asked for
+            return True
+        while not turns.take(0.2 if not asked else 0):
+            if asked:
+                return False
+            if self._stopped:
+                raise ConnectionLost(f"{self._label}: reading was stopped")
+            self._say("waits for its turn (max_connections)")
+        if not asked:
+            self._say("")
+        return True
+
+    def _is_stopped(self) -> bool:
+        return self._stopped
+
     def read_by_one_query(self, condition: str) -> Generator[Piece, None, None]:
         """The rows of a table that has no key to make chunks of. A connection that is lost ends it.
 
         Raises:
             SourceError: as ``read``.
         """
-        for batch in one_query.stream(self._source, self._server, self._shape, self._select(condition)):
-            if self._stopped:
-                return
-            yield Piece(*self._converted([batch]), None)
+        with self._kindness.turns() as turns:
+            self._turn(turns, ())
+            for batch in one_query.stream(self._source, self._server, self._shape, self._select(condition)):
+                if self._stopped:
+                    return
+                # Only the rate: a server that waits long for its rows to be taken ends the query.
+                self._kindness.pause(None, len(batch), self._say, self._is_stopped, to_the_end=True)
+                yield Piece(*self._converted([batch]), None)
         yield Piece([], Counter(), Chunk(condition, None))
 
     def _converted(self, batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], Counts]:

@@ -1,6 +1,6 @@
 """The process that runs connectorx: SQL in, Arrow out.
 
-In, on standard input: one JSON line with the URL and the session's statements, then one SQL query per line (JSON).
+In, on standard input: one JSON line with the session's statements, then one with URL and SQL for each query.
 Out, on standard output: per query, in the order of asking, one Arrow IPC stream, then one line with the number of its
 rows. A query begins when it is asked for, while the rows of those before it are still being written.
 
@@ -46,9 +46,10 @@ def _begin_queries(begun: Queue[Any]) -> None:
 
         settings = json.loads(sys.stdin.readline())
         for line in iter(sys.stdin.readline, ""):
+            query = json.loads(line)
             stream = connectorx.read_sql(  # returns at once, and reads on in threads of its own
-                settings["url"],
-                json.loads(line),
+                query["url"],
+                query["sql"],
                 return_type="arrow_stream",
                 batch_size=settings["batch_rows"],
                 pre_execution_query=settings["session"],

@@ -21,6 +21,7 @@ from el.mysql.activity import Activity
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.chunks import Chunks
 from el.mysql.connection import connected
+from el.mysql.kindness import Kindness
 from el.mysql.reader import Reader
 from el.mysql.replica import reads_from
 from el.mysql.window import read_bound
@@ -425,7 +426,7 @@ def test_a_chunk_that_another_server_would_answer_is_refused(
     one = Extractor(table, extract.shape(), elsewhere, place, bound, None, extract.work)
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         one.run(Extracted())
-    reader = Reader(table.label, name, elsewhere, extract.shape(), None)
+    reader = Reader(table.label, name, elsewhere, extract.shape(), None, Kindness(name, table.server), print)
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         list(reader.read(Chunks(extract.shape(), "true", None)))
 

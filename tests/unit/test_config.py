@@ -223,3 +223,25 @@ def test_names_become_snake_case(mysql: str, redshift: str) -> None:
 
 def test_a_name_without_latin_letters_still_has_one_name_of_its_own() -> None:
     assert raw_name("名前") != raw_name("住所")
+
+
+def test_limits_of_the_server_belong_to_every_table_of_the_source(tmp_path: Path) -> None:
+    text = "source: clinic\nserver: {max_connections: 2, hours: 22:00-06:00}\ntables:\n  a: {mode: replace}\n"
+    (table,) = read_source(write(tmp_path, text)).tables
+    assert (table.server.max_connections, table.server.hours) == (2, "22:00-06:00")
+
+
+def test_limits_that_cannot_be_are_refused_with_their_line(tmp_path: Path) -> None:
+    text = "source: clinic\nserver:\n  {}\ntables:\n  a: {{mode: replace}}\n"
+    for limit, message in {
+        "max_connection: 1": 'unknown key "max_connection" (did you mean "max_connections"?)',
+        "max_connections: 0": '"max_connections" must be 1 or more',
+        "max_rows_per_second: fast": '"max_rows_per_second" must be a whole number',
+        "hours: 22-6": '"hours" must be two times of day, such as 22:00-06:00',
+        "hours: 22:00-22:00": 'hours "22:00-22:00" are none; leave them out to read at any time',
+        "hours_zone: UTC": "hours_zone is for hours, and there are none",
+    }.items():
+        assert problems(tmp_path, text.format(limit)) == [f"clinic.yml:3: {message}"]
+    both = text.format("hours: 22:00-06:00\n  hours_zone: Europe/Berln")
+    (found,) = problems(tmp_path, both)
+    assert found.startswith('clinic.yml:4: hours_zone "Europe/Berln" is no time zone')

@@ -97,3 +97,34 @@ def test_a_row_without_a_cursor_belongs_to_every_window() -> None:
     assert Cursor("c", "date", nullable=True).at_or_beyond("2026-03-01") == "(`c` >= '2026-03-01' or `c` is null)"
     assert Cursor("c", "date").at_or_beyond("2026-03-01") == "`c` >= '2026-03-01'"
     assert Cursor("c", "date").at_or_beyond(None) == "true"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("integer", "0042", "42"),
+        ("integer", "-3", "-3"),
+        ("date", "2026-11-02", "2026-11-02"),
+        ("datetime", "2026-11-02", "2026-11-02 00:00:00.000000"),
+        ("timestamp", "2026-11-02T08:30:00.5", "2026-11-02 08:30:00.500000"),
+    ],
+)
+def test_a_value_that_a_user_writes_takes_the_form_of_the_commits(kind: Kind, text: str, expected: str) -> None:
+    assert Cursor("c", kind).parsed(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("integer", "2026-11-02", "a whole number"),
+        ("date", "2026-11-02 08:00", "a date such as"),
+        ("datetime", "42", "in Europe/Berlin's clock"),
+        ("timestamp", "2026-11-02 08:30:00Z", "in UTC, without a zone"),
+        ("timestamp", "1' or '1' = '1", "in UTC, without a zone"),
+    ],
+)
+def test_a_value_that_is_none_of_the_cursor_is_refused_with_what_is_expected(
+    kind: Kind, text: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Cursor("c", kind, zone="Europe/Berlin").parsed(text)
