@@ -27,7 +27,8 @@ def outcomes(
     with (folder / "cases.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not found.exists():
-            asked = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
+            own = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
+            asked = {item.callspec.params["case"] for item in own}
             with throwaway_sources(stack, tmp_path_factory.mktemp("cases")) as make:
                 made = runner.run([case for case in runner.CASES if case in asked], make)
             found.write_text(json.dumps(made))
