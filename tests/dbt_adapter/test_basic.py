@@ -85,10 +85,6 @@ class TestCloneSameTargetAndState(clone.BaseCloneSameTargetAndState):
     pass
 
 
-class TestCloneSameSourceAndTarget(clone.BaseCloneSameSourceAndTarget):
-    pass
-
-
 class TestShowSqlHeader(show.BaseShowSqlHeader):
     @pytest.fixture(scope="class")
     def models(self) -> dict[str, str]:
