@@ -56,6 +56,8 @@ def other(redshift: Running, db: Db) -> Iterator[Other]:
     made = Other(redshift, name)
     yield made
     made.connection.close()
+    # Until the server has seen that, the session's temporary tables are there and belong to the user.
+    assert eventually(lambda: not db.run(f"select 1 from stv_sessions where trim(user_name) = '{name}'"), 60)
     db.run(f"drop schema {db.schema} cascade; create schema {db.schema}; drop user {name}")
 
 
