@@ -83,7 +83,7 @@ class Server:
                 client, startup = started
                 with self._lock:
                     self._clients.add(client)
-                log: Log = lambda what, text: self._log(number, what, text)  # noqa: E731
+                log: Log = lambda what, text: self._log(number, what, text)  # noqa: E731 # a def would need the types of Log again
                 Session(client, self._backend_path, self._conflicts, self._history, log).run(startup)
         except (Disconnected, OSError):
             pass
