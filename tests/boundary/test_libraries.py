@@ -53,7 +53,7 @@ def test_connectorx_reads_our_select_expressions_exactly(stack: dict[str, str], 
 
 
 def test_connectorx_has_ten_decimal_places_and_no_more(stack: dict[str, str]) -> None:
-    """The reason why wider decimals are read as text."""
+    """The reason why decimals are read as text."""
     assert read(stack, "select cast('0.12345678901234' as decimal(20,14)) as v")[0] == "decimal128(38, 10)"
 
 
