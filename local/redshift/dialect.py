@@ -270,6 +270,12 @@ def _passed(kind: str) -> Rule:
     return rule
 
 
+def _comment(sql: str, tokens: list[Token]) -> Statement:
+    if [t.word for t in tokens[1:3]] == ["ON", "CONSTRAINT"]:
+        raise NotImitated("COMMENT ON CONSTRAINT")  # its comment says what kind of key it is (sql/declarations.sql)
+    return Statement(sql, fold(sql, tokens), "COMMENT")
+
+
 def _database(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, fold(sql, tokens), "DROP", alone="DROP DATABASE")
 
@@ -286,7 +292,7 @@ _RULES: dict[str, Rule] = {
     "SET": _setting, "RESET": _setting, "SHOW": _setting, "DISCARD ALL": _passed("DISCARD"),
     "DECLARE": _cursor, "FETCH": _cursor, "CLOSE": _passed("CLOSE"), "DEALLOCATE": _passed("DEALLOCATE"),
     "CANCEL": _cancel, "EXPLAIN": _explain, "VACUUM": _vacuum, "ANALYZE": _analyze, "ANALYSE": _analyze,
-    "COMMENT": _passed("COMMENT"), "GRANT": grant, "REVOKE": grant, "ALTER DEFAULT": grant,
+    "COMMENT": _comment, "GRANT": grant, "REVOKE": grant, "ALTER DEFAULT": grant,
     "CREATE TABLE": create_table, "CREATE TEMP": create_table, "CREATE TEMPORARY": create_table,
     "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
     "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,

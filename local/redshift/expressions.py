@@ -32,8 +32,11 @@ from .qualify import without_qualify
 from .refusals import NOT_IMITATED_FUNCTIONS, check_syntax, is_postgres_function
 from .types import read_type
 
-# Catalog names that answer through views and functions of ours (sql/catalog.sql).
-_REDIRECTED = {"pg_attribute", "pg_class", "format_type"}
+# Catalog names that answer through views and functions of ours (sql/tables.sql, sql/catalog.sql).
+_REDIRECTED_FUNCTIONS = {"format_type", "pg_get_constraintdef", "pg_get_viewdef"}
+_REDIRECTED = _REDIRECTED_FUNCTIONS | {
+    "pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_description", "pg_index",
+}  # fmt: skip
 _INTERNAL = "redshift_internal"
 
 _DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART", "DATE_TRUNC"}
@@ -165,7 +168,9 @@ class _Rewriter:
 
     def _redirect(self, at: int) -> int:
         first = at - 2 if self._word(at - 1) == "." and self.tokens[at - 2].name == "pg_catalog" else at
-        if first == at and self._word(at - 1) == ".":
+        if first == at and self._word(at - 1) in (".", "AS"):
+            return at + 1
+        if self.tokens[at].name in _REDIRECTED_FUNCTIONS and self._word(at + 1) != "(":
             return at + 1
         self._replace(first, at, f"{_INTERNAL}.{self.tokens[at].name}")
         return at + 1
