@@ -2,8 +2,8 @@
 
 That is PIVOT and UNPIVOT (pivot.py), the join operator (+) (plus_joins.py), `* EXCLUDE`, a star beside QUALIFY, and an
 alias that is used further on in the select list that gives it, or in WHERE: Redshift puts the expression in its place,
-unless a table in FROM has a column of that name. It comes before all other rewriting, so the rest never sees these forms. Names
-such as #orders get their quotes here too.
+unless a table in FROM has a column of that name. It comes before all other rewriting, so the rest never sees these
+forms. Names such as #orders get their quotes here too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .lexer import tokenize as _tokenize
 from .pivot import without_pivots
 from .plus_joins import without_plus
 from .questions import AFTER_FROM, Columns, clause_end, names_of, split_at
+from .sorted_aggregates import check_orders
 
 _ENDS_LIST = AFTER_FROM | {"FROM", "INTO"}
 # Words that may end an expression, or stand before a name that is no alias.
@@ -86,6 +87,7 @@ def _with_hash_names(sql: str, tokens: list[Token]) -> str:
 def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
     first = _list_start(tokens, at)
     end = clause_end(tokens, first, _ENDS_LIST)
+    check_orders(tokens, first, end)
     items = [_item(tokens, start, stop) for start, stop in split_at(tokens, first, end, ",")]
     if any(
         tokens[i.first].word == "*" and i.first + 1 < i.end and tokens[i.first + 1].word == "EXCLUDE" for i in items

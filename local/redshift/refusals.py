@@ -100,7 +100,7 @@ def reads_catalog_only(tokens: list[Token]) -> bool:
         if token.word not in ("FROM", "JOIN"):
             continue
         end = clause_end(tokens, at + 1, AFTER_FROM | {"FROM", "JOIN", "ON"})
-        for first, last in split_at(tokens, at + 1, end, ","):
+        for first, _ in split_at(tokens, at + 1, end, ","):
             name = tokens[first].name
             if tokens[first].word == "(":
                 continue  # a subquery, whose own FROM is looked at
