@@ -3,11 +3,13 @@
 -- fate of their table: its transaction, its owner, its drop, its columns' new names. Why not tables of ours: whoever makes
 -- a table would write what everybody reads, and SERIALIZABLE would abort transactions that have nothing to do with
 -- each other. A foreign key's expression names the other table, so that PostgreSQL knows of the dependency.
+-- The comment is looked up for each constraint, which are few, rather than the many comments joined.
 create or replace view redshift_internal.declaration as
-    select k.oid, k.conname, k.connamespace, k.conrelid, k.conkey, d.description::jsonb as said
-    from pg_catalog.pg_constraint k join pg_catalog.pg_description d
-        on d.objoid = k.oid and d.classoid = 'pg_catalog.pg_constraint'::regclass and d.objsubid = 0
-    where k.contype = 'c' and d.description like '{"%';
+    select oid, conname, connamespace, conrelid, conkey, description::jsonb as said from (
+        select k.*, (select d.description from pg_catalog.pg_description d
+                     where d.objoid = k.oid and d.classoid = 'pg_catalog.pg_constraint'::regclass and d.objsubid = 0) as description
+        from pg_catalog.pg_constraint k where k.contype = 'c' and k.conname not like 'redshift#_bytes#_%' escape '#' offset 0) k
+    where description like '{"%';
 
 create or replace function redshift_internal.places(list jsonb) returns smallint[] language sql immutable as $$
     select case when jsonb_typeof($1) = 'array'
