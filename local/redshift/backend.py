@@ -159,11 +159,23 @@ class Backend:
         return self._own_answer(tell)
 
     def columns(self, sql: str) -> list[str]:
-        """The names of the columns of a query, which must not be one of several in a message."""
+        """The names of the columns of a query, which must not be one of several in a message. An error leaves the
+        transaction as it was."""
+        guarded = self.status == b"T"
+        if guarded:
+            self.own("savepoint redshift_question")
         self.wire.send(wire.query(sql))
         self.wire.flush()
         names: list[list[bytes | None]] = []
-        self._own_answer(tell=False, heads=names)
+        try:
+            self._own_answer(tell=False, heads=names)
+        except RedshiftError:
+            if guarded:
+                self.own("rollback to savepoint redshift_question")
+            raise
+        finally:
+            if guarded:
+                self.own("release savepoint redshift_question")
         return [(name or b"").decode() for head in names for name in head]
 
     def _own_answer(self, tell: bool, heads: list[list[bytes | None]] | None = None) -> list[list[bytes | None]]:

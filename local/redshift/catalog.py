@@ -17,9 +17,9 @@ from .lexer import literal
 from .postgres import OWNER, Postgres, PostgresError
 
 _FILES = (
-    "types.sql", "comparison.sql", "functions.sql", "dates.sql", "strings.sql", "aggregates.sql", "super.sql",
-    "super_operators.sql", "json.sql", "late_binding.sql", "materialized.sql",
-    "catalog.sql", "loads.sql", "privileges.sql",
+    "types.sql", "comparison.sql", "functions.sql", "dates.sql", "strings.sql", "aggregates.sql", "percentiles.sql",
+    "super.sql",     "super_operators.sql", "json.sql", "late_binding.sql", "materialized.sql",
+    "declarations.sql", "catalog.sql", "tables.sql", "loads.sql", "privileges.sql",
 )  # fmt: skip
 _SESSION = "set standard_conforming_strings = on; set client_min_messages = error; set search_path = pg_catalog;"
 

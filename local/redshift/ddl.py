@@ -1,14 +1,15 @@
 """CREATE TABLE, ALTER TABLE and CREATE VIEW of Redshift in, PostgreSQL's out.
 
-Dropped, because they change no result: DISTKEY, DISTSTYLE, SORTKEY, ENCODE, BACKUP. Keys are declarations on
-Redshift: a primary key makes its columns NOT NULL, nothing else is enforced, so nothing else is created.
-A late-binding view is made by a procedure (sql/late_binding.sql).
+DISTKEY, DISTSTYLE, SORTKEY and ENCODE change no result, and keys are declarations on Redshift: a primary key makes its
+columns NOT NULL, nothing else is enforced. They are only noted (declared.py), by a procedure that makes the table too,
+so that both succeed or neither does. A late-binding view is made by a procedure (sql/late_binding.sql).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .declared import Declared, changed_layout, references, table_attributes, table_key
 from .errors import NotImitated, RedshiftError, Refused
 from .expressions import rewrite
 from .lexer import OP, Token, closing, fold, identifier, literal, read_name, skip, tokenize
@@ -31,15 +32,15 @@ _ATTRIBUTES = {
     "UNIQUE",
 }
 _ATTRIBUTES |= {"REFERENCES", "COLLATE", "CHECK", "CONSTRAINT"}
-_NO_CHANGE = "set without oids"  # an ALTER TABLE that does nothing in PostgreSQL
 
 
 @dataclass
 class _Column:
     name: str
     sql: str
-    not_null: bool
-    has_default: bool
+    declared: Declared
+    not_null: bool = False
+    has_default: bool = False
 
 
 def create_table(sql: str, tokens: list[Token]) -> Statement:
@@ -54,38 +55,48 @@ def create_table(sql: str, tokens: list[Token]) -> Statement:
     if_absent, at = after > at, after
     name, at = read_name(tokens, at)
     temporary = temporary or name.startswith('"#')
-    body = ""
+    body, declared = "", Declared()
     if at < len(tokens) and tokens[at].text == "(":
         end = closing(tokens, at)
-        body = " (" + ", ".join(_elements(sql, tokens, at, end)) + ")"
+        body = " (" + ", ".join(_elements(sql, tokens, at, end, declared)) + ")"
         at = end + 1
-    at = _table_attributes(tokens, at)
+    before, at = at, table_attributes(tokens, at, declared)
+    if declared.like and at > before:
+        raise RedshiftError("a table made by LIKE takes over its distribution, sort keys and BACKUP", "42601")
+    declared.check()
+    said = declared.said()
     head = f"create {'temporary ' if temporary else ''}table {'if not exists ' if if_absent else ''}{name}{body}"
     if at < len(tokens):
         if tokens[at].word != "AS":
             raise Refused(f"CREATE TABLE … {tokens[at].text}")
         query = rewrite(sql[tokens[at].end :]).strip()
-        return Statement(sql, f"{head} as {query}", "CREATE", query=query, makes_columns=True)
+        made = f"redshift_internal.made({literal(name)}, {str(temporary).lower()})"
+        then = (f"call redshift_internal.declare({made}, {said})",) if said else ()
+        return Statement(sql, f"{head} as {query}", "CREATE", query=query, makes_columns=True, then=then)
     if not body:
         raise RedshiftError("syntax error: a table needs columns", "42601")
-    return Statement(sql, head, "CREATE")
+    if not said:
+        return Statement(sql, head, "CREATE")
+    arguments = f"{literal(head)}, {literal(name)}, {str(temporary).lower()}, {said}"
+    return Statement(sql, f"call redshift_internal.create_table({arguments})", "CREATE", tag="CREATE TABLE")
 
 
-def _elements(sql: str, tokens: list[Token], opening: int, end: int) -> list[str]:
+def _elements(sql: str, tokens: list[Token], opening: int, end: int, declared: Declared) -> list[str]:
     """Columns, with what PostgreSQL needs of them; keys taken off."""
     columns: list[_Column] = []
     others: list[str] = []
-    keys: set[str] = set()
     for part in _split(tokens[opening + 1 : end]):
         word = part[0].word
         if word == "LIKE":
             others.append(fold(sql[part[0].start : part[-1].end], tokenize(sql[part[0].start : part[-1].end])))
+            declared.like = read_name(part, 1)[0]
         elif word in ("PRIMARY", "UNIQUE", "FOREIGN", "CONSTRAINT", "CHECK") and len(part) > 1:
-            keys |= _key(part)
+            declared.keys.append(table_key(part))
         elif len(part) == 1:
             others.append(identifier(part[0].name))  # CREATE TABLE t (a, b) AS …
         else:
-            columns.append(_column(sql, part))
+            columns.append(_column(sql, part, declared))
+    keys = {name for key in declared.keys if key["key"] == "p" for name in key["columns"]}
     for column in columns:
         if column.name in keys and not column.not_null:
             column.sql += " not null"
@@ -106,28 +117,14 @@ def _split(tokens: list[Token]) -> list[list[Token]]:
     return parts
 
 
-def _key(part: list[Token]) -> set[str]:
-    """The columns of a table-level PRIMARY KEY; other keys are declarations without any effect."""
-    at = 2 if part[0].word == "CONSTRAINT" else 0
-    kind = part[at].word
-    if kind == "CHECK":
-        raise Refused("a CHECK constraint")
-    if kind not in ("PRIMARY", "UNIQUE", "FOREIGN"):
-        raise RedshiftError("syntax error in a constraint", "42601")
-    if kind != "PRIMARY":
-        return set()
-    opening = next(i for i, t in enumerate(part) if t.text == "(")
-    return {t.name for t in part[opening + 1 : closing(part, opening)] if t.name}
-
-
-def _column(sql: str, part: list[Token]) -> _Column:
+def _column(sql: str, part: list[Token], declared: Declared) -> _Column:
     name = part[0].name
     found = read_type(part, 1, column=True)
     if found is None and part[1].kind == OP:
         raise RedshiftError(f"syntax error at or near {part[1].text}", "42601")
     if found is None:
         raise Refused(f"type {part[1].text.lower()}")
-    column = _Column(name, f"{identifier(name)} {found.sql}", False, False)
+    column = _Column(name, f"{identifier(name)} {found.sql}", declared)
     at = found.end
     while at < len(part):
         at = _attribute(sql, part, at, column)
@@ -146,10 +143,18 @@ def _attribute(sql: str, part: list[Token], at: int, column: _Column) -> int:
         if not column.not_null:
             column.sql += " not null"
         column.not_null = True
+        column.declared.keys.append({"key": "p", "columns": [column.name]})
         return at + 2
+    if word == "DISTKEY":
+        column.declared.distkey(column.name)
+    if word == "SORTKEY":
+        column.declared.sort([column.name])
+    if word == "UNIQUE":
+        column.declared.keys.append({"key": "u", "columns": [column.name]})
     if word in ("NULL", "DISTKEY", "SORTKEY", "UNIQUE"):
         return at + 1
     if word == "ENCODE":
+        column.declared.encode(column.name, following)
         return at + 2
     if word == "DEFAULT":
         end = at + 2
@@ -171,8 +176,9 @@ def _attribute(sql: str, part: list[Token], at: int, column: _Column) -> int:
         column.sql += " generated by default as identity " + _seed(part, at + 5)
         return closing(part, at + 5) + 1
     if word == "REFERENCES":
-        _, end = read_name(part, at + 1)
-        return closing(part, end) + 1 if end < len(part) and part[end].text == "(" else end
+        key, end = references(part, at, [column.name])
+        column.declared.keys.append(key)
+        return end
     if word == "CHECK":
         raise Refused("a CHECK constraint")
     if word == "COLLATE" and following in ("CASE_SENSITIVE", "CS"):
@@ -199,36 +205,32 @@ def _seed(part: list[Token], opening: int) -> str:
     return f"(start with {numbers[0]} increment by {numbers[1]} {low})".replace(" )", ")")
 
 
-def _table_attributes(tokens: list[Token], at: int) -> int:
-    while at < len(tokens):
-        word, following = tokens[at].word, tokens[at + 1].word if at + 1 < len(tokens) else ""
-        if word in ("DISTSTYLE", "ENCODE", "BACKUP"):
-            at += 2
-        elif word in ("COMPOUND", "INTERLEAVED") and following == "SORTKEY":
-            at += 1
-        elif word == "SORTKEY" and following == "AUTO":
-            at += 2
-        elif word in ("DISTKEY", "SORTKEY") and following == "(":
-            at = closing(tokens, at + 1) + 1
-        else:
-            break
-    return at
-
-
 # ALTER TABLE
 
 
 def alter_table(sql: str, tokens: list[Token]) -> Statement:
     name, at = read_name(tokens, skip(tokens, 2, "IF", "EXISTS"))
     words = [t.word for t in tokens[at : at + 3]] + ["", "", ""]
-    if _has_comma(tokens[at:]):
+    if words[0] == "ALTER" and (encodings := _encodings(tokens[at:])).layout:
+        return _declare(sql, name, encodings)
+    if len(_split(tokens[at:])) > 1:
         raise Refused("ALTER TABLE with several actions")
     if words[0] == "ADD":
         return _add(sql, tokens, at + 1, name)
     if words[0] == "ALTER":
         return _alter(sql, tokens, at + 1, name)
-    if words[:2] == ["DROP", "CONSTRAINT"] or words[:2] == ["DROP", "PRIMARY"]:
-        raise NotImitated("dropping a constraint (keys are not kept)")
+    if words[:2] == ["DROP", "PRIMARY"]:
+        raise Refused("ALTER TABLE … DROP PRIMARY KEY", "use DROP CONSTRAINT with its name")
+    if words[0] == "DROP" and words[1] != "CONSTRAINT":
+        column = tokens[skip(tokens, at + 1, "COLUMN")].name
+        check = f"call redshift_internal.check_drop_column({literal(name)}::regclass, {literal(column)})"
+        return Statement(sql, fold(sql, tokens), "ALTER", checks=(check,))
+    if words[1] == "CONSTRAINT" and (words[0] == "RENAME" or tokens[at + 2].name.startswith("redshift_")):
+        raise (
+            Refused("RENAME CONSTRAINT")
+            if words[0] == "RENAME"
+            else RedshiftError("there is no such constraint", "42704")
+        )
     if words[0] in ("RENAME", "DROP") or words[:2] in (["OWNER", "TO"], ["SET", "SCHEMA"]):
         return Statement(sql, fold(sql, tokens), "ALTER")
     if words[0] == "APPEND":
@@ -236,34 +238,47 @@ def alter_table(sql: str, tokens: list[Token]) -> Statement:
     raise Refused(f"ALTER TABLE … {' '.join(w for w in words[:2] if w)}")
 
 
-def _has_comma(tokens: list[Token]) -> bool:
-    return len(_split(tokens)) > 1
+def _declare(sql: str, name: str, declared: Declared) -> Statement:
+    call = f"call redshift_internal.declare({literal(name)}::regclass, {declared.said()})"
+    return Statement(sql, call, "ALTER", tag="ALTER TABLE")
+
+
+def _encodings(tokens: list[Token]) -> Declared:
+    """ALTER COLUMN a ENCODE lzo, ALTER COLUMN b ENCODE zstd: the one list of actions that there is."""
+    found = Declared()
+    for part in _split(tokens):
+        at = skip(part, 1, "COLUMN")
+        if part[0].word != "ALTER" or len(part) != at + 3 or part[at + 1].word != "ENCODE" or not part[at].name:
+            return Declared()
+        found.encode(part[at].name, part[at + 2].text)
+    return found
 
 
 def _add(sql: str, tokens: list[Token], at: int, name: str) -> Statement:
+    declared = Declared()
     if tokens[at].word in ("PRIMARY", "UNIQUE", "FOREIGN", "CONSTRAINT", "CHECK"):
-        columns = _key(tokens[at:])
-        actions = ", ".join(f"alter column {identifier(c)} set not null" for c in sorted(columns)) or _NO_CHANGE
-        return Statement(sql, f"alter table {name} {actions}", "ALTER")
+        declared.keys.append(table_key(tokens[at:]))
+        return _declare(sql, name, declared)
     at = skip(tokens, at, "COLUMN")
     if tokens[at].word == "IF":
         raise Refused("ADD COLUMN IF NOT EXISTS")
-    column = _column(sql, tokens[at:])
+    column = _column(sql, tokens[at:], declared)
     if column.not_null and not column.has_default:
         raise RedshiftError(
             "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", "0A000"
         )
-    return Statement(sql, f"alter table {name} add column {column.sql}", "ALTER")
+    if declared.keys or set(declared.layout) - {"encode"} or " as identity " in column.sql:
+        raise Refused("ADD COLUMN with a key, DISTKEY, SORTKEY or IDENTITY")
+    then = (f"call redshift_internal.declare({literal(name)}::regclass, {declared.said()})",) if declared.layout else ()
+    return Statement(sql, f"alter table {name} add column {column.sql}", "ALTER", then=then)
 
 
 def _alter(sql: str, tokens: list[Token], at: int, name: str) -> Statement:
-    if tokens[at].word in ("DISTKEY", "DISTSTYLE", "SORTKEY", "COMPOUND", "ENCODE"):
-        return Statement(sql, f"alter table {name} {_NO_CHANGE}", "ALTER")
+    if tokens[at].word in ("DISTKEY", "DISTSTYLE", "SORTKEY", "COMPOUND", "INTERLEAVED", "ENCODE"):
+        return _declare(sql, name, changed_layout(tokens, at))
     at = skip(tokens, at, "COLUMN")
     column = tokens[at].name
     action = tokens[at + 1].word if at + 1 < len(tokens) else ""
-    if action == "ENCODE":
-        return Statement(sql, f"alter table {name} {_NO_CHANGE}", "ALTER")
     if action != "TYPE":
         raise Refused(f"ALTER COLUMN … {action}")
     found = read_type(tokens, at + 2, column=True)

@@ -20,8 +20,8 @@ from .ddl import alter_table, create_or_replace, create_table, create_view
 from .errors import NotImitated, RedshiftError, Refused
 from .expand import expanded
 from .expressions import rewrite
-from .grants import grant, principal
-from .lexer import Edit, Token, apply, fold, read_name, skip, split, tokenize
+from .grants import CASE_SETTING, boolean_setting, grant, principal
+from .lexer import CASE, Edit, Token, apply, fold, read_name, skip, split, tokenize
 from .materialized import (
     alter_materialized_view,
     create_materialized_view,
@@ -48,12 +48,12 @@ def translate(sql: str, columns: Columns = nobody) -> list[Statement]:
 
 def _translated(sql: str, columns: Columns) -> Statement:
     plain = expanded(sql, columns)
-    statement = _remembered(plain) if len(plain) < 20_000 else _statement(plain)
+    statement = _remembered(plain, CASE.kept) if len(plain) < 20_000 else _statement(plain)
     return statement if plain == sql else replace(statement, original=sql)
 
 
 @lru_cache(maxsize=512)
-def _remembered(sql: str) -> Statement:
+def _remembered(sql: str, case_kept: bool) -> Statement:
     return _statement(sql)
 
 
@@ -160,7 +160,6 @@ _PASSED_SETTINGS = {
 _FIXED_SETTINGS = {
     "describe_field_name_in_uppercase": "off",
     "downcase_delimited_identifier": "on",
-    "enable_case_sensitive_identifier": "off",
     "enable_case_sensitive_super_attribute": "off",
     "enable_numeric_rounding": "off",
     "json_parse_dedup_attributes": "off",
@@ -186,6 +185,8 @@ def _setting(sql: str, tokens: list[Token]) -> Statement:
         if kind == "SHOW":
             return Statement(sql, f"select '{_FIXED_SETTINGS[name]}'::varchar as {name}", kind, tag=kind)
         return Statement(sql, "set redshift.fixed to ''", kind, tag=kind)
+    if name == CASE_SETTING:
+        return _case_setting(sql, kind, values)
     if name in _SETTINGS and kind == "SHOW":
         value = f"coalesce(current_setting('redshift.{name}', true), '')"
         return Statement(sql, f"select {value}::varchar as {name}", kind, tag=kind)
@@ -196,6 +197,7 @@ def _setting(sql: str, tokens: list[Token]) -> Statement:
         return show(sql, tokens)
     if kind == "SHOW" and name in (
         "external",
+        "table",
         "view",
         "procedures",
         "functions",
@@ -209,6 +211,18 @@ def _setting(sql: str, tokens: list[Token]) -> Statement:
     if name in _PASSED_SETTINGS or (name == "session" and kind == "SET") or kind == "SHOW":
         return Statement(sql, fold(sql, tokens), kind)
     raise NotImitated(f"the setting {name}")
+
+
+def _case_setting(sql: str, kind: str, values: list[str]) -> Statement:
+    """The one setting that changes how a statement is read: PostgreSQL keeps it, so that it follows transactions, users
+    and RESET; the session asks for it (session.py)."""
+    if kind == "SHOW":
+        return Statement(
+            sql, f"select current_setting('redshift.{CASE_SETTING}')::varchar as {CASE_SETTING}", kind, tag=kind
+        )
+    local = "local " if sql.split()[1].upper() == "LOCAL" else ""
+    value = f" to {boolean_setting(CASE_SETTING, values)}" if kind == "SET" else ""
+    return Statement(sql, f"{kind.lower()} {local}redshift.{CASE_SETTING}{value}", kind)
 
 
 def _cancel(sql: str, tokens: list[Token]) -> Statement:
@@ -270,6 +284,12 @@ def _passed(kind: str) -> Rule:
     return rule
 
 
+def _comment(sql: str, tokens: list[Token]) -> Statement:
+    if [t.word for t in tokens[1:3]] == ["ON", "CONSTRAINT"]:
+        raise NotImitated("COMMENT ON CONSTRAINT")  # its comment says what kind of key it is (sql/declarations.sql)
+    return Statement(sql, fold(sql, tokens), "COMMENT")
+
+
 def _database(sql: str, tokens: list[Token]) -> Statement:
     return Statement(sql, fold(sql, tokens), "DROP", alone="DROP DATABASE")
 
@@ -286,7 +306,7 @@ _RULES: dict[str, Rule] = {
     "SET": _setting, "RESET": _setting, "SHOW": _setting, "DISCARD ALL": _passed("DISCARD"),
     "DECLARE": _cursor, "FETCH": _cursor, "CLOSE": _passed("CLOSE"), "DEALLOCATE": _passed("DEALLOCATE"),
     "CANCEL": _cancel, "EXPLAIN": _explain, "VACUUM": _vacuum, "ANALYZE": _analyze, "ANALYSE": _analyze,
-    "COMMENT": _passed("COMMENT"), "GRANT": grant, "REVOKE": grant, "ALTER DEFAULT": grant,
+    "COMMENT": _comment, "GRANT": grant, "REVOKE": grant, "ALTER DEFAULT": grant,
     "CREATE TABLE": create_table, "CREATE TEMP": create_table, "CREATE TEMPORARY": create_table,
     "CREATE LOCAL": create_table, "ALTER TABLE": alter_table, "DROP TABLE": _drop,
     "CREATE VIEW": create_view, "CREATE OR": create_or_replace, "DROP VIEW": _drop,

@@ -1,21 +1,22 @@
 """Redshift's SQL in, Redshift's SQL out, without what only the names of columns can explain.
 
 That is PIVOT and UNPIVOT (pivot.py), the join operator (+) (plus_joins.py), `* EXCLUDE`, a star beside QUALIFY, and an
-alias that is used further on in the select list that gives it: Redshift puts the expression in its place, unless a
-table in FROM has a column of that name. It comes before all other rewriting, so the rest never sees these forms. Names
-such as #orders get their quotes here too.
+alias that is used further on in the select list that gives it, or in WHERE: Redshift puts the expression in its place,
+unless a table in FROM has a column of that name. It comes before all other rewriting, so the rest never sees these
+forms. Names such as #orders get their quotes here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import NotImitated, Refused
+from .errors import NotImitated, RedshiftError, Refused
 from .lexer import NUMBER, PARAM, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, literal, string_value
 from .lexer import tokenize as _tokenize
 from .pivot import without_pivots
 from .plus_joins import without_plus
 from .questions import AFTER_FROM, Columns, clause_end, names_of, split_at
+from .sorted_aggregates import check_orders
 
 _ENDS_LIST = AFTER_FROM | {"FROM", "INTO"}
 # Words that may end an expression, or stand before a name that is no alias.
@@ -86,6 +87,7 @@ def _with_hash_names(sql: str, tokens: list[Token]) -> str:
 def _select(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
     first = _list_start(tokens, at)
     end = clause_end(tokens, first, _ENDS_LIST)
+    check_orders(tokens, first, end)
     items = [_item(tokens, start, stop) for start, stop in split_at(tokens, first, end, ",")]
     if any(
         tokens[i.first].word == "*" and i.first + 1 < i.end and tokens[i.first + 1].word == "EXCLUDE" for i in items
@@ -210,7 +212,37 @@ def _without_aliases(sql: str, tokens: list[Token], items: list[_Item], end: int
             edits.append(Edit(shift, tokens[item.last - 1].end, text + named))
         if item.alias:
             given.setdefault(item.alias, text)
-    return apply(sql, edits) if edits else sql
+    return apply(sql, edits + _in_condition(sql, tokens, given, end, columns, known))
+
+
+def _in_condition(
+    sql: str, tokens: list[Token], given: dict[str, str], end: int, columns: Columns, known: list[str] | None
+) -> list[Edit]:
+    """The WHERE of this SELECT with the aliases of its list in it, as AWS's own drivers write it. A column that is but
+    called by its own name needs nothing."""
+    others = {name: text for name, text in given.items() if not _is_column(text, name)}
+    start = clause_end(tokens, end, AFTER_FROM)
+    if not others or start >= len(tokens) or tokens[start].word != "WHERE":
+        return []
+    stop = clause_end(tokens, start + 1, AFTER_FROM)
+    found = [i for i in _names(tokens, _Item(start + 1, stop, stop, "")) if tokens[i].name in others]
+    if not found:
+        return []
+    if known is None:
+        try:
+            known = _known(sql, tokens, end, columns)
+        except RedshiftError:
+            return []  # a table that is not there, or not yet: PostgreSQL says so, if it is one
+    return [
+        Edit(tokens[i].start, tokens[i].end, f"({others[tokens[i].name]})")
+        for i in found
+        if tokens[i].name not in known
+    ]
+
+
+def _is_column(text: str, name: str) -> bool:
+    tokens = _tokenize(text)
+    return tokens[-1].name == name and all(t.kind in (WORD, QUOTED) or t.text == "." for t in tokens)
 
 
 def _names(tokens: list[Token], item: _Item) -> list[int]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import forms
 from .derived import with_aliases
 from .errors import NotImitated, RedshiftError, Refused
-from .forms import IGNORING, SIMPLE, extract, listagg_over, part_name, percentile_over, window_problem
 from .lexer import (
     NUMBER,
     PARAM,
@@ -32,8 +32,11 @@ from .qualify import without_qualify
 from .refusals import NOT_IMITATED_FUNCTIONS, check_syntax, is_postgres_function
 from .types import read_type
 
-# Catalog names that answer through views and functions of ours (sql/catalog.sql).
-_REDIRECTED = {"pg_attribute", "pg_class", "format_type"}
+# Catalog names that answer through views and functions of ours (sql/tables.sql, sql/catalog.sql).
+_REDIRECTED_FUNCTIONS = {"format_type", "pg_get_constraintdef", "pg_get_viewdef"}
+_REDIRECTED = _REDIRECTED_FUNCTIONS | {
+    "pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_description", "pg_index",
+}  # fmt: skip
 _INTERNAL = "redshift_internal"
 
 _DATE_PART_FIRST = {"DATEADD", "DATE_ADD", "DATEDIFF", "DATE_DIFF", "DATE_PART", "PGDATE_PART", "DATE_TRUNC"}
@@ -165,7 +168,9 @@ class _Rewriter:
 
     def _redirect(self, at: int) -> int:
         first = at - 2 if self._word(at - 1) == "." and self.tokens[at - 2].name == "pg_catalog" else at
-        if first == at and self._word(at - 1) == ".":
+        if first == at and self._word(at - 1) in (".", "AS"):
+            return at + 1
+        if self.tokens[at].name in _REDIRECTED_FUNCTIONS and self._word(at + 1) != "(":
             return at + 1
         self._replace(first, at, f"{_INTERNAL}.{self.tokens[at].name}")
         return at + 1
@@ -176,10 +181,12 @@ class _Rewriter:
         """The first argument names a part, and need not be quoted, but in DATE_TRUNC; the last one is a moment."""
         part = self.tokens[at + 2] if at + 2 < len(self.tokens) else None
         if part is not None and self._word(at + 3) == "," and (part.kind == STRING or word != "DATE_TRUNC"):
-            if word in ("DATE_PART", "PGDATE_PART") and part_name(part) == "decade":
+            if word in ("DATE_PART", "PGDATE_PART") and forms.part_name(part) == "decade":
                 self._replace(at, at + 3, f"{_INTERNAL}.decade(")
             elif part.kind in (WORD, QUOTED, STRING):
-                name = part_name(part) if word in ("DATE_PART", "PGDATE_PART") else part.name or string_value(part)
+                name = (
+                    forms.part_name(part) if word in ("DATE_PART", "PGDATE_PART") else part.name or string_value(part)
+                )
                 if name.isalpha() and part.text != f"'{name}'":
                     self._replace(at + 2, at + 2, f"'{name}'")
         if word not in ("DATEDIFF", "DATE_DIFF"):
@@ -223,7 +230,7 @@ class _Rewriter:
         return arguments
 
     def _simple(self, at: int, end: int) -> int:
-        return self._call(at, end, SIMPLE[self._word(at)](self._arguments(at + 1, end)))
+        return self._call(at, end, forms.SIMPLE[self._word(at)](self._arguments(at + 1, end)))
 
     def _convert(self, at: int, end: int) -> int:
         """CONVERT(type, value) is a cast."""
@@ -246,7 +253,7 @@ class _Rewriter:
         (value,) = self._counted(at, end, 1)
         if self._word(end + 1) != "OVER" or self._word(end + 2) != "(":
             raise RedshiftError("RATIO_TO_REPORT needs OVER (…)", "42601")
-        if problem := window_problem(self.tokens, end + 1):
+        if problem := forms.window_problem(self.tokens, end + 1):
             raise Refused(problem)
         last = closing(self.tokens, end + 2)
         window = _rewrite(self.sql[self.tokens[end + 2].start : self.tokens[last].end])
@@ -254,39 +261,42 @@ class _Rewriter:
         return self._call(at, last, f"({value} / nullif(sum({value}) over {window}, 0))")
 
     def _percentile(self, at: int, end: int) -> int:
-        """With OVER an aggregate of ours; without, PostgreSQL's own does."""
+        """PostgreSQL's own does for PERCENTILE_DISC without OVER; it has none with it."""
         (fraction,) = self._counted(at, end, 1)
         if fraction[:5].lower() == "array":
             raise Refused("several percentiles in one call")
         if [self._word(end + 1), self._word(end + 2), self._word(end + 3)] != ["WITHIN", "GROUP", "("]:
             raise RedshiftError("syntax error: WITHIN GROUP (ORDER BY …) is missing", "42601")
         last = closing(self.tokens, end + 3)
-        if self._word(last + 1) != "OVER":
+        over = self._word(last + 1) == "OVER"
+        if not over and self._word(at) == "PERCENTILE_DISC":
             return at + 1
         order = _rewrite(self.sql[self.tokens[end + 3].end : self.tokens[last].start]).strip()
-        return self._call(at, last, percentile_over(self._word(at).lower(), fraction, order))
+        if not over:
+            return self._call(at, last, forms.percentile_cont(fraction, order))
+        return self._call(at, last, forms.percentile_over(self._word(at).lower(), fraction, order))
 
     def _nulls(self, at: int, word: str) -> int:
         """Window functions that skip NULLs are aggregates of ours; LAG and LEAD look at one side of the row."""
         call = opening(self.tokens, at - 1 if self._word(at - 1) == ")" else at) - 1
         name, end = self._word(call), closing(self.tokens, call + 1)
         if word == "IGNORE":
-            if name not in IGNORING:
+            if name not in forms.IGNORING:
                 raise NotImitated(f"{name or 'an expression'} … IGNORE NULLS")
             self._replace(call, call, f"{_INTERNAL}.{name.lower()}")
             over = end + 1 if at < end else at + 2
-            if IGNORING[name] and self._word(over) == "OVER":
+            if forms.IGNORING[name] and self._word(over) == "OVER":
                 if len(self._arguments(call + 1, at if at < end else end)) == 1:
                     self._insert(at if at < end else end, ", 1")
-                self._insert(closing(self.tokens, over + 1), f" rows between {IGNORING[name]}")
+                self._insert(closing(self.tokens, over + 1), f" rows between {forms.IGNORING[name]}")
         self._replace(at, at + 1, "")
         return at + 2
 
     def _median(self, at: int, end: int) -> int:
         (value,) = self._counted(at, end, 1)
         if self._word(end + 1) == "OVER":
-            return self._call(at, end, percentile_over("percentile_cont", "0.5", f"order by {value}"))
-        return self._call(at, end, f"percentile_cont(0.5) within group (order by {value})")
+            return self._call(at, end, forms.percentile_over("percentile_cont", "0.5", f"order by {value}"))
+        return self._call(at, end, forms.percentile_cont("0.5", f"order by {value}"))
 
     def _avg(self, at: int, end: int) -> int:
         """Of integers it is an integer: an aggregate of the same name that does so (sql/functions.sql)."""
@@ -300,7 +310,7 @@ class _Rewriter:
         source = _rewrite(self.sql[self.tokens[at + 3].end : self.tokens[end].start])
         if self._kind(at + 4) == STRING and at + 5 == end:
             source += "::timestamp"
-        return self._call(at, end, extract(part_name(part), source))
+        return self._call(at, end, forms.extract(forms.part_name(part), source))
 
     def _listagg(self, at: int, end: int) -> int:
         first = self._word(at + 2)
@@ -320,25 +330,16 @@ class _Rewriter:
             last = closing(self.tokens, opening)
             order = " " + _rewrite(self.sql[self.tokens[opening].end : self.tokens[last].start])
             if first == "DISTINCT" and self._word(last + 1) != "OVER":
-                order = self._distinct_order(order, arguments[0], value)
+                order = forms.distinct_order(order, arguments[0], value)
             end = last
         if self._word(end + 1) == "OVER":
-            return self._call(at, end, listagg_over(value, delimiter, order.strip(), first == "DISTINCT"))
+            return self._call(at, end, forms.listagg_over(value, delimiter, order.strip(), first == "DISTINCT"))
         prefix = "distinct " if first == "DISTINCT" else ""
         return self._call(at, end, f"{_INTERNAL}.listagg(string_agg({prefix}{value}, {delimiter}{order}))")
 
-    def _distinct_order(self, order: str, plain: str, value: str) -> str:
-        """PostgreSQL wants ORDER BY of a DISTINCT aggregate to be the very argument."""
-        words = tokenize(order)
-        by = order[words[2].start :].strip() if len(words) > 2 else ""
-        for direction in ("", " asc", " desc"):
-            if by.lower() == (plain + direction).lower():
-                return f" order by {value}{direction}"
-        raise NotImitated("LISTAGG (DISTINCT x) ordered by something other than x")
-
 
 _FORMS: dict[str, Callable[[_Rewriter, int, int], int]] = {
-    **dict.fromkeys(SIMPLE, _Rewriter._simple),
+    **dict.fromkeys(forms.SIMPLE, _Rewriter._simple),
     "AVG": _Rewriter._avg,
     "CONVERT": _Rewriter._convert,
     "EXTRACT": _Rewriter._extract,

@@ -174,14 +174,36 @@ def listagg_over(value: str, delimiter: str, order: str, distinct: bool) -> str:
     return f"{_INTERNAL}.listagg({value}, {delimiter}, {flags}, jsonb_build_array({parts}))"
 
 
+def distinct_order(order: str, plain: str, value: str) -> str:
+    """PostgreSQL wants ORDER BY of a DISTINCT aggregate to be the very argument."""
+    words = tokenize(order)
+    by = order[words[2].start :].strip() if len(words) > 2 else ""
+    for direction in ("", " asc", " desc"):
+        if by.lower() == (plain + direction).lower():
+            return f" order by {value}{direction}"
+    raise NotImitated("LISTAGG (DISTINCT x) ordered by something other than x")
+
+
 def percentile_over(function: str, fraction: str, order: str) -> str:
+    key, fraction = _percentile(function, fraction, order)
+    name = "percentile" if function == "percentile_cont" else function
+    return f"{_INTERNAL}.{name}({key}, ({fraction})::double precision)"
+
+
+def percentile_cont(fraction: str, order: str) -> str:
+    """Without OVER: PostgreSQL collects the values, a function of ours picks one or goes between two."""
+    key, fraction = _percentile("percentile_cont", fraction, order)
+    values = f"array_agg({key}) filter (where ({key}) is not null)"
+    return f"{_INTERNAL}.percentile_of({values}, ({fraction})::double precision)"
+
+
+def _percentile(function: str, fraction: str, order: str) -> tuple[str, str]:
     keys, descending = ordering(order)
     if len(keys) != 1:
         raise RedshiftError(f"{function} takes one sort key", "42601")
     if descending and function == "percentile_disc":
         raise NotImitated("PERCENTILE_DISC … OVER in descending order")
-    fraction = f"1 - ({fraction})" if descending else fraction
-    return f"{_INTERNAL}.{function}({keys[0]}, ({fraction})::double precision)"
+    return keys[0], f"1 - ({fraction})" if descending else fraction
 
 
 # Window functions that may skip NULLs, and the frame that an aggregate in their place needs, if they have none.

@@ -12,6 +12,15 @@ from .statement import Statement
 # What CREATE USER asks of a password, or its MD5 digest.
 _PASSWORD = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])[!#-&(-.0-?A-~]{8,64}|md5[0-9a-f]{32}")
 
+CASE_SETTING = "enable_case_sensitive_identifier"
+
+
+def boolean_setting(name: str, values: list[str]) -> str:
+    known = {"true": "on", "on": "on", "1": "on", "false": "off", "off": "off", "0": "off", "default": "default"}
+    if len(values) != 1 or values[0] not in known:
+        raise RedshiftError(f'parameter "{name}" requires a Boolean value', "22023")
+    return known[values[0]]
+
 
 def grant(sql: str, tokens: list[Token]) -> Statement:
     """ROLE before a name is Redshift's; PostgreSQL's roles are users and groups alike."""
@@ -40,7 +49,7 @@ def principal(sql: str, tokens: list[Token]) -> Statement:
     """CREATE or ALTER USER, GROUP, ROLE."""
     if any(t.name.endswith("transaction_isolation") for t in tokens):
         raise NotImitated("an isolation level of a user: it belongs to the database")
-    edits = []
+    edits = [*_case_setting(tokens)]
     for word, given in itertools.pairwise(tokens[2:]):
         if word.word == "PASSWORD" and given.kind == STRING and not _PASSWORD.fullmatch(string_value(given)):
             raise RedshiftError(
@@ -56,3 +65,15 @@ def principal(sql: str, tokens: list[Token]) -> Statement:
         elif token.word == "NOCREATEUSER":
             edits.append(Edit(token.start, token.end, "nosuperuser"))
     return Statement(sql, fold(sql, tokens, *edits), tokens[0].word)
+
+
+def _case_setting(tokens: list[Token]) -> list[Edit]:
+    """In ALTER USER … SET or RESET: the setting's name here, and its value as PostgreSQL writes it."""
+    at = next((i for i, t in enumerate(tokens) if t.name == CASE_SETTING and tokens[i - 1].word in ("SET", "RESET")), 0)
+    if not at:
+        return []
+    edits = [Edit(tokens[at].start, tokens[at].end, f"redshift.{CASE_SETTING}")]
+    if tokens[at - 1].word == "SET":
+        value = boolean_setting(CASE_SETTING, [t.text.strip("'").lower() for t in tokens[at + 2 :]])
+        edits.append(Edit(tokens[at + 2].start, tokens[-1].end, value))
+    return edits

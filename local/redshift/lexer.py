@@ -9,6 +9,7 @@ dialect.py). Strings follow Redshift: a backslash escapes, also without a leadin
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,15 @@ _BEFORE_A_NAME = {
 }  # fmt: skip
 
 
+class _Case(threading.local):
+    """Of the client whom this thread serves: does enable_case_sensitive_identifier keep the case of quoted names?"""
+
+    kept = False
+
+
+CASE = _Case()
+
+
 class Token(NamedTuple):
     kind: str
     text: str
@@ -50,9 +60,10 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The identifier as Redshift stores it: lower case, quoted or not."""
+        """The identifier as Redshift stores it: lower case, quoted or not, unless a setting keeps a quoted one's."""
         if self.kind == QUOTED and self.text[0] == '"':
-            return self.text[1:-1].replace('""', '"').lower()
+            name = self.text[1:-1].replace('""', '"')
+            return name if CASE.kept else name.lower()
         return self.text.lower() if self.kind in (WORD, QUOTED) else ""
 
 
@@ -205,7 +216,7 @@ def read_name(tokens: list[Token], at: int) -> tuple[str, int]:
 
 
 def fold(sql: str, tokens: list[Token], *more: Edit) -> str:
-    """Nothing changed but quoted identifiers in lower case, and the given edits."""
+    """Nothing changed but quoted identifiers as Redshift stores them, and the given edits."""
     edits = [
         Edit(t.start, t.end, identifier(t.name)) for t in tokens if t.kind == QUOTED and identifier(t.name) != t.text
     ]

@@ -133,6 +133,7 @@ class Postgres:
         settings = {
             **_SETTINGS,
             "default_transaction_isolation": self.isolation,
+            "redshift.enable_case_sensitive_identifier": "off",
             "redshift.isolation": self.isolation,  # the same for the catalog, which a database's own setting hides
             "unix_socket_directories": self._socket_folder,
             "unix_socket_permissions": "0700",

@@ -26,7 +26,7 @@ def clause_end(tokens: list[Token], at: int, words: set[str]) -> int:
     while at < len(tokens):
         word = tokens[at].word
         depth += (word in ("(", "[")) - (word in (")", "]"))
-        if depth < 0 or (depth == 0 and word in words and tokens[at - 1].word not in ("DISTINCT", ".", "AS")):
+        if depth < 0 or (depth == 0 and word in words and tokens[at - 1].word not in ("DISTINCT", ".", "AS", "WITHIN")):
             return at
         at += 1
     return at

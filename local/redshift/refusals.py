@@ -9,6 +9,7 @@ from __future__ import annotations
 from .errors import NotImitated, RedshiftError, Refused
 from .forms import window_problem
 from .lexer import QUOTED, WORD, Token
+from .questions import AFTER_FROM, clause_end, split_at
 
 # PostgreSQL would run these, Redshift would not.
 _POSTGRES_ONLY = {
@@ -87,6 +88,28 @@ def refusal(first: str, second: str) -> RedshiftError:
     return RedshiftError(f'syntax error at or near "{first.lower()}"', "42601")
 
 
+_CATALOG_PREFIXES = ("pg_", "svv_", "svl_", "stl_", "stv_", "sys_")
+_CATALOG_SCHEMAS = {"pg_catalog", "information_schema"}
+
+
+def reads_catalog_only(tokens: list[Token]) -> bool:
+    """Does a query name nothing in FROM but catalog tables? Such a one runs on Redshift's leader node, a PostgreSQL,
+    which has more than the rest: arrays, for one."""
+    found = False
+    for at, token in enumerate(tokens):
+        if token.word not in ("FROM", "JOIN"):
+            continue
+        end = clause_end(tokens, at + 1, AFTER_FROM | {"FROM", "JOIN", "ON"})
+        for first, _ in split_at(tokens, at + 1, end, ","):
+            name = tokens[first].name
+            if tokens[first].word == "(":
+                continue  # a subquery, whose own FROM is looked at
+            if name not in _CATALOG_SCHEMAS and not name.startswith(_CATALOG_PREFIXES):
+                return False
+            found = True
+    return found
+
+
 def check_syntax(tokens: list[Token], at: int, following: str, before: str) -> None:
     """Raises for what begins at the word tokens[at], the words around it being these, and Redshift has not."""
     word = tokens[at].word
@@ -101,7 +124,7 @@ def check_syntax(tokens: list[Token], at: int, following: str, before: str) -> N
         raise Refused("FILTER (WHERE …) after an aggregate")
     if word == "LATERAL" and before in (",", "JOIN", "FROM"):
         raise Refused("LATERAL")
-    if word == "ARRAY" and following == "[":
+    if word == "ARRAY" and following == "[" and not reads_catalog_only(tokens):
         raise Refused("ARRAY[…]")
     if word == "FOR" and following in ("UPDATE", "SHARE") and before not in ("(", ","):
         raise Refused(f"SELECT … FOR {following}")

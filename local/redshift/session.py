@@ -22,8 +22,9 @@ from .conflicts import Conflicts
 from .copy import run_copy
 from .dialect import translate
 from .errors import RedshiftError, Refused
+from .grants import CASE_SETTING
 from .history import History, Ran
-from .lexer import shape
+from .lexer import CASE, shape
 from .protocol import BadMessage, Wire
 from .statement import Statement
 
@@ -70,6 +71,7 @@ class Session:
         self._last_query = -1
         self._own_transaction = False  # opened by us around a statement in autocommit
         self._skipping = False  # after an error in the extended protocol, until Sync
+        self._case_may_change, self._case_was_set = True, False  # do quoted names keep their case?
 
     # The life of a connection
 
@@ -128,10 +130,18 @@ class Session:
         self.backend.abandon()
         self.client.close()
 
+    def _read_case(self) -> None:
+        """How this client's names are to be read. Asked at the beginning, and always once it was set in the session.
+        SHOW takes no snapshot, and a failed transaction does not say."""
+        if self._case_may_change and self.backend.status != b"E":
+            ((value,),) = self.backend.own(f"show redshift.{CASE_SETTING}")
+            CASE.kept, self._case_may_change = value == b"on", self._case_was_set
+
     # The simple protocol
 
     def _simple(self, payload: bytes) -> None:
         self._skipping = False
+        self._read_case()
         statements = translate(wire.decode(payload.rstrip(b"\0")), self._columns)
         if not statements:
             self.client.send(wire.EMPTY_QUERY)
@@ -191,6 +201,7 @@ class Session:
         if self._history.wanted(statement.original):
             self._history.show(self._who[1])  # before Parse and Bind, which take the snapshot
         wrap = not alone or statement.locks or statement.copy or statement.checks
+        wrap = wrap or (statement.then and not statement.alone)  # all of it or nothing
         if self.backend.status == b"I" and wrap and statement.kind not in ("BEGIN", "COMMIT", "ROLLBACK"):
             self.backend.own("begin")
             self._own_transaction = True
@@ -203,6 +214,8 @@ class Session:
         return not checks or all(self.backend.relay(wire.query(check), b"Z", None) for check in statement.checks)
 
     def _after(self, statement: Statement) -> None:
+        if statement.kind in ("SET", "RESET") and CASE_SETTING in statement.sql:
+            self._case_may_change = self._case_was_set = True
         for sql in statement.then:
             self.backend.own(sql)
         if statement.commits and self.backend.status == b"T":
@@ -219,6 +232,7 @@ class Session:
 
     def _parse(self, payload: bytes) -> None:
         (name, sql), types = wire.strings(payload, 2)
+        self._read_case()
         statements = translate(sql, self._columns)
         if len(statements) > 1:
             raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")

@@ -28,7 +28,8 @@ _COLUMNS = """select current_database()::varchar as database_name, schema_name::
     column_name::varchar, position as ordinal_position, default_text::varchar as column_default,
     case when not_null then 'NO' else 'YES' end::varchar as is_nullable, data_type::varchar,
     octets as character_maximum_length, precision as numeric_precision, scale as numeric_scale, remarks::varchar,
-    null::varchar as sort_key_type, 0 as sort_key, 0 as dist_key, 'none'::varchar as encoding,
+    (case when interleaved then 'INTERLEAVED' when sortkey <> 0 then 'COMPOUND' end)::varchar as sort_key_type,
+    abs(sortkey) as sort_key, distkey::integer as dist_key, encoding::varchar as encoding,
     null::varchar as collation
     from redshift_internal.columns_of"""
 # A group is a role whose name begins with a slash: undocumented, dbt-redshift's own tests found it.

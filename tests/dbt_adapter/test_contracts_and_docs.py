@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from dbt.tests.adapter.constraints import test_constraints as constraints
 from dbt.tests.adapter.functions import files as function_files
@@ -16,6 +18,8 @@ from dbt.tests.adapter.unit_testing import test_case_insensitivity as case
 from dbt.tests.adapter.unit_testing import test_invalid_input as invalid_input
 from dbt.tests.adapter.unit_testing import test_quoted_reserved_word_column_names as reserved
 from dbt.tests.adapter.unit_testing import test_types as unit_types
+
+from tests.local.conftest import Running
 
 from .suite import classes
 
@@ -37,11 +41,21 @@ classes(
 )  # fmt: skip
 
 
-@pytest.mark.xfail(
-    reason="expects quoted names to keep their case; Redshift folds them unless a setting says otherwise"
-)
 class TestQuotedDescriptionNotAppliedOnMismatch(docs.BasePersistDocsQuotedDescriptionNotAppliedOnMismatch):
-    pass
+    """dbt-redshift runs it on a cluster whose parameter group keeps the case of quoted names; here the user's does."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def names_keep_their_case(self, redshift: Running) -> Iterator[None]:
+        def ask(sql: str) -> None:
+            connection = redshift.connect()
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+            connection.close()
+
+        ask("alter user el set enable_case_sensitive_identifier to true")
+        yield
+        ask("alter user el reset enable_case_sensitive_identifier")
 
 
 class TestInvalidGrants(invalid_grants.BaseInvalidGrants):

@@ -133,7 +133,7 @@ def test_quoted_names_fold_to_lower_case_in_every_statement(db: Db) -> None:
 
 def test_physical_layout_is_accepted_and_changes_nothing(db: Db) -> None:
     db.run(
-        "create table if not exists a (id bigint not null encode az64 distkey, at timestamp sortkey,"
+        "create table if not exists a (id bigint not null encode az64 distkey, at timestamp,"
         " n int default 5 encode raw)"
         " backup no diststyle key compound sortkey (id, at)"
     )

@@ -50,7 +50,7 @@ end $$;
 create or replace aggregate redshift_internal.listagg(text, text, boolean, boolean, jsonb) (
     sfunc = redshift_internal.listagg_step, stype = jsonb[], finalfunc = redshift_internal.listagg_end);
 
--- MEDIAN, PERCENTILE_CONT and PERCENTILE_DISC … OVER. The first element of the state is the fraction.
+-- PERCENTILE_DISC … OVER. The first element of the state is the fraction.
 do $$
 declare
     kind text;
@@ -59,13 +59,8 @@ begin
         execute format('create or replace function redshift_internal.percentile_step(%1$s[], %1$s, double precision) returns %1$s[]
             language sql immutable as ''select case when $2 is null then $1 else
                 coalesce($1, array[$3::%1$s]) || $2 end''', kind);
-        execute format('create or replace function redshift_internal.percentile_cont_end(%1$s[]) returns %1$s language sql immutable
-            as ''select percentile_cont($1[1]::double precision) within group (order by v::double precision)::%1$s
-                 from unnest($1[2:]) v''', kind);
         execute format('create or replace function redshift_internal.percentile_disc_end(%1$s[]) returns %1$s language sql immutable
             as ''select percentile_disc($1[1]::double precision) within group (order by v) from unnest($1[2:]) v''', kind);
-        execute format('create or replace aggregate redshift_internal.percentile_cont(%1$s, double precision) (
-            sfunc = redshift_internal.percentile_step, stype = %1$s[], finalfunc = redshift_internal.percentile_cont_end)', kind);
         execute format('create or replace aggregate redshift_internal.percentile_disc(%1$s, double precision) (
             sfunc = redshift_internal.percentile_step, stype = %1$s[], finalfunc = redshift_internal.percentile_disc_end)', kind);
     end loop;

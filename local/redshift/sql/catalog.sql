@@ -45,12 +45,15 @@ create or replace view redshift_internal.columns_of as
            a.attnotnull as not_null, a.attidentity <> '' as identity, a.attidentity as identity_kind,
            pg_catalog.pg_get_expr(d.adbin, d.adrelid) as default_text,
            pg_catalog.col_description(a.attrelid, a.attnum) as remarks,
-           v.view is not null as late
+           v.view is not null as late, coalesce(l.distkey = a.attnum, false) as distkey,
+           redshift_internal.sort_place(a.attnum, l.sort, l.interleaved) as sortkey, l.interleaved,
+           case when c.relkind = 'r' then redshift_internal.encoding(a.attnum, a.atttypid, l.sort, l.encode) else 'none' end as encoding
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     left join redshift_internal.late_binding_view v on v.view = a.attrelid
+    left join redshift_internal.layout l on l.relid = a.attrelid
     where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v')
       and (not pg_catalog.pg_is_other_temp_schema(n.oid));
 
@@ -64,16 +67,6 @@ begin
         where c.attrelid = target::regclass and c.relkind = 'r' order by c.position;
 end $$;
 
--- pg_attribute without the columns of late-binding views, which Redshift does not keep there (expressions.py), and with
--- the layout of materialized views; that of tables is not kept.
-create or replace view redshift_internal.pg_attribute as
-    select a.*, coalesce(m.settings ->> 'key' = a.attname, false) as attisdistkey,
-           coalesce(array_position(array(select jsonb_array_elements_text(m.settings -> 'sort')), a.attname::text), 0) as attsortkeyord
-    from pg_catalog.pg_attribute a left join redshift_internal.materialized m on m.storage = a.attrelid
-    where not exists (select 1 from redshift_internal.late_binding_view v where v.view = a.attrelid);
--- With what PostgreSQL dropped since 8.0 and psql's \d asks such a server for.
-create or replace view redshift_internal.pg_class as
-    select c.*, false as relhasoids from pg_catalog.pg_class c;
 grant select on all tables in schema redshift_internal to public;
 
 do $$
@@ -171,16 +164,23 @@ drop view if exists pg_catalog.svv_columns, pg_catalog.svv_redshift_columns, pg_
     pg_catalog.svv_external_columns, pg_catalog.svv_external_tables, pg_catalog.svv_external_schemas, pg_catalog.stv_mv_info,
     pg_catalog.stl_query, pg_catalog.stl_querytext, pg_catalog.sys_query_history, pg_catalog.sys_query_text,
     pg_catalog.stv_recents, pg_catalog.stv_inflight, pg_catalog.svv_user_info, pg_catalog.svv_roles,
-    pg_catalog.stv_db_isolation_level, pg_catalog.svv_mv_info, pg_catalog.sys_query_detail, pg_catalog.pg_table_def, pg_catalog.stv_sessions, pg_catalog.stv_locks;
+    pg_catalog.stv_db_isolation_level, pg_catalog.svv_mv_info, pg_catalog.sys_query_detail, pg_catalog.pg_table_def, pg_catalog.stv_sessions, pg_catalog.stv_locks, pg_catalog.pg_proc_info;
 
-create view pg_catalog.svv_columns as select * from information_schema.columns;
+create view pg_catalog.svv_columns as
+    select i.*, o.remarks::varchar from information_schema.columns i join redshift_internal.columns_of o
+        on o.schema_name = i.table_schema and o.table_name = i.table_name and o.position = i.ordinal_position;
+create view pg_catalog.pg_proc_info as
+    select oid as prooid, proname, pronamespace, proowner, prolang, prosecdef, proisstrict, proretset, provolatile, pronargs,
+           prorettype, proargtypes, proargnames, prosrc, probin, proacl, prokind, proargmodes, proallargtypes
+    from pg_catalog.pg_proc where pronamespace <> 'redshift_internal'::regnamespace;
+grant select on pg_catalog.pg_proc_info to public;
 create view pg_catalog.svv_tables as
     select table_catalog, table_schema, table_name, table_type, null::varchar as remarks from information_schema.tables;
 create view pg_catalog.svv_redshift_columns as
     select current_database()::varchar as database_name, schema_name::varchar, table_name::varchar, column_name::varchar,
            position as ordinal_position, full_type::varchar as data_type, default_text::varchar as column_default,
-           case when not_null then 'NO' else 'YES' end::varchar as is_nullable, 'none'::varchar as encoding,
-           false as distkey, 0 as sortkey, null::varchar as column_acl, remarks::varchar
+           case when not_null then 'NO' else 'YES' end::varchar as is_nullable, encoding::varchar,
+           distkey, sortkey, null::varchar as column_acl, remarks::varchar
     from redshift_internal.columns_of where schema_name not in ('pg_catalog', 'information_schema', 'redshift_internal');
 create view pg_catalog.svv_all_columns as
     select database_name, schema_name, table_name, column_name, ordinal_position, column_default, is_nullable,
@@ -211,9 +211,13 @@ create view pg_catalog.stv_db_isolation_level as
     from pg_catalog.pg_database where not datistemplate and datname <> 'postgres';
 create view pg_catalog.svv_table_info as
     select current_database()::text as "database", n.nspname::text as "schema", c.oid as table_id, coalesce(m.view_name, c.relname)::text as "table",
-           'N'::text as encoded, coalesce(m.settings ->> 'dist', 'EVEN') as diststyle, m.settings -> 'sort' ->> 0 as sortkey1,
+           case when l.encode is null and m.storage is null then 'Y, AUTO(ENCODE)'
+                when exists (select from pg_catalog.pg_attribute e where e.attrelid = c.oid and e.attnum > 0 and not e.attisdropped
+                             and redshift_internal.encoding(e.attnum, e.atttypid, l.sort, l.encode) <> 'none') then 'Y' else 'N' end as encoded,
+           case coalesce(l.style, 'AUTO') when 'AUTO' then 'AUTO(ALL)' when 'KEY' then 'KEY(' || d.attname || ')' else l.style end as diststyle,
+           case when l.interleaved then 'INTERLEAVED' when l.sort is null then 'AUTO(SORTKEY)' else s.attname::text end as sortkey1,
            coalesce((select max(o.octets) from redshift_internal.columns_of o where o.attrelid = c.oid and o.data_type = 'character varying'), 0) as max_varchar,
-           null::text as sortkey1_enc, coalesce(jsonb_array_length(m.settings -> 'sort'), 0) as sortkey_num,
+           case when s.attnum is not null then redshift_internal.encoding(s.attnum, s.atttypid, l.sort, l.encode) end as sortkey1_enc, coalesce(cardinality(l.sort), 0) as sortkey_num,
            greatest(1, pg_catalog.pg_total_relation_size(c.oid) / 1048576)::bigint as size, 0.01::numeric(10,4) as pct_used,
            0::bigint as empty, null::numeric(5,2) as unsorted, 0::numeric(5,2) as stats_off,
            greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::numeric(38,0) as tbl_rows,
@@ -222,6 +226,9 @@ create view pg_catalog.svv_table_info as
            null::text as risk_event, null::numeric(12,2) as vacuum_sort_benefit
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     left join redshift_internal.materialized m on m.storage = c.oid
+    left join redshift_internal.layout l on l.relid = c.oid
+    left join pg_catalog.pg_attribute d on d.attrelid = c.oid and d.attnum = l.distkey
+    left join pg_catalog.pg_attribute s on s.attrelid = c.oid and s.attnum = l.sort[1]
     where c.relkind in ('r', 'm') and c.relpersistence = 'p' and n.nspname not in ('pg_catalog', 'information_schema', 'redshift_internal');
 create view pg_catalog.svv_relation_privileges as
     select n.nspname::text as namespace_name, c.relname::text as relation_name, a.privilege_type::text,
@@ -233,8 +240,9 @@ create view pg_catalog.svv_relation_privileges as
     cross join lateral pg_catalog.aclexplode(c.relacl) a left join pg_catalog.pg_roles r on r.oid = a.grantee
     where c.relkind in ('r', 'v');
 create view pg_catalog.pg_table_def as
-    select schema_name as schemaname, table_name as tablename, column_name as "column", full_type as type, 'none'::text as encoding,
-           false as distkey, 0 as sortkey, not_null as "notnull" from redshift_internal.columns_of where relkind = 'r';
+    select schema_name as schemaname, table_name as tablename, column_name as "column", full_type as type, encoding::char(32),
+           distkey, sortkey, not_null as "notnull"
+    from redshift_internal.columns_of where relkind = 'r' and schema_name = any (pg_catalog.current_schemas(true));
 create view pg_catalog.stv_sessions as
     select backend_start as starttime, pid as process, usename as user_name, datname as db_name
     from pg_catalog.pg_stat_activity where backend_type = 'client backend';

@@ -73,7 +73,7 @@ begin
             select v.view, v.definition, c.oid::regclass::text as name, pg_get_userbyid(c.relowner) as owner,
                    pg_get_viewdef(c.oid) as current
             from redshift_internal.late_binding_view v join pg_class c on c.oid = v.view
-            where strpos(replace(lower(v.definition), '"', ''), changed.name) > 0
+            where strpos(replace(lower(v.definition), '"', ''), lower(changed.name)) > 0
         loop
             columns := redshift_internal.late_columns(late.definition);
             wanted := redshift_internal.late_view_text(late.definition, columns);

@@ -75,6 +75,13 @@ begin
         raise exception 'ALTER COLUMN TYPE is not supported by Redshift: column "%" is not VARCHAR', col using errcode = '0A000';
     elsif found.atthasdef then
         raise exception 'ALTER COLUMN TYPE is not supported by Redshift: column "%" has a default', col using errcode = '0A000';
+    elsif exists (select from redshift_internal.declared_key k join pg_catalog.pg_attribute a on a.attrelid = k.conrelid
+                  where k.conrelid = tab::regclass and a.attname = col and a.attnum = any (k.conkey)) then
+        raise exception 'ALTER COLUMN TYPE is not supported by Redshift: column "%" belongs to a key', col using errcode = '0A000';
+    elsif exists (select from redshift_internal.layout l join pg_catalog.pg_attribute a on a.attrelid = l.relid
+                  where l.relid = tab::regclass and a.attname = col
+                  and l.encode ->> a.attnum::text in ('bytedict', 'runlength', 'text255', 'text32k')) then
+        raise exception 'ALTER COLUMN TYPE is not supported by Redshift: the encoding of column "%" forbids it', col using errcode = '0A000';
     end if;
 end $$;
 
@@ -108,3 +115,6 @@ begin
     execute format('insert into %s (%s) select %s from %s', target::regclass, names, names, source::regclass);
     execute format('delete from %s', source::regclass);
 end $$;
+
+-- Integers are implicitly booleans ("Implicit conversion types"), so `where 1` is a condition.
+update pg_catalog.pg_cast set castcontext = 'a' where castsource = 'integer'::regtype and casttarget = 'boolean'::regtype;
