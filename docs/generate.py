@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from el import cli, config, settings
+from el import cli, config, secrets, settings
 from el.mysql import types
 from el.mysql.types import CatalogColumn
 
@@ -84,7 +84,13 @@ def settings_page() -> str:
         secret = " **Secret.**" if variable.secret else ""
         default = f"`{variable.default}`" if variable.default else ""
         lines.append(f"| `{variable.name}` | {variable.meaning}.{secret} | {default} |".replace("..", "."))
-    lines.append("\nAn empty variable counts as missing. Secrets appear in no log and no message.\n")
+    lines.append(
+        "\nAn empty variable counts as missing. Secrets appear in no log and no message.\n\n"
+        f"A secret may lie in AWS Secrets Manager: the value of its variable is then `{secrets.PREFIX}<name or ARN>`, "
+        f"whose text is the value, or `{secrets.PREFIX}<name or ARN>#<key>`, whose text is a JSON object with the "
+        "value under that key. It is fetched once per run, in the region of the ARN, else in `AWS_REGION`, by "
+        "[whoever may](../how-to/own-servers.md#secrets-in-secrets-manager).\n"
+    )
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@
     ├── UsageError              wrong usage or configuration, nothing was started; exit 2
     │   ├── ConfigError         problems of a source file, each with file and line
     │   └── SettingError        an environment variable that is missing or cannot be read
+    ├── SecretError             Secrets Manager: cannot be reached or refuses
     ├── SourceError             MySQL: cannot be reached, refuses, or a value that cannot be carried
     │   ├── ConnectionLost      it may be there again in a moment
     │   └── Undecodable         the reading process met a value that it does not know
@@ -53,6 +54,10 @@ class ConfigError(UsageError):
 
 class SettingError(UsageError):
     """An environment variable that is missing or cannot be read."""
+
+
+class SecretError(ElError):
+    """Secrets Manager cannot be reached or refuses; nothing was started."""
 
 
 class SourceError(ElError):

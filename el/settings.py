@@ -2,7 +2,8 @@
 
 In: the environment. Out: small frozen objects with what one part needs; their ``repr`` hides passwords.
 Values come from the environment alone, never from a file that could be committed; the local stack writes them
-to ``.local/env``, an account keeps them in ``.env`` or in its scheduler. AWS credentials are boto3's own business.
+to ``.local/env``, an account keeps them in ``.env`` or in its scheduler. A secret may lie in AWS Secrets Manager
+instead (``secrets.py``), and its variable says where. AWS credentials are boto3's own business.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import certifi
 
+from el import secrets
 from el.errors import SettingError
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One environment variable, as the reference page shows it."""
+    """One environment variable, as the reference page shows it.
+
+    A ``secret`` one may name a secret of AWS Secrets Manager in place of its value.
+    """
 
     name: str
     meaning: str
@@ -121,6 +126,7 @@ def mysql(source: str) -> MySQL:
 
     Raises:
         SettingError: the variable is missing or is no such URL.
+        SecretError: it names a secret that cannot be fetched.
     """
     return _mysql(f"SOURCES__{source.upper()}__CREDENTIALS")
 
@@ -130,6 +136,7 @@ def mysql_replica(source: str) -> MySQL | None:
 
     Raises:
         SettingError: the variable is no such URL.
+        SecretError: it names a secret that cannot be fetched.
     """
     name = f"SOURCES__{source.upper()}__REPLICA"
     return _mysql(name) if os.environ.get(name) else None
@@ -149,7 +156,7 @@ def replica_seconds() -> int:
 
 def _mysql(name: str) -> MySQL:
     shape = "mysql://user:password@host:port/database, with characters like @ : / in a password percent-encoded"
-    value = _need(name, shape)
+    value = _need_secret(name, shape)
     try:
         url = urlsplit(value)
         port = url.port or 3306
@@ -197,6 +204,7 @@ def redshift() -> Redshift:
 
     Raises:
         SettingError: one of its variables is missing.
+        SecretError: the password's names a secret that cannot be fetched.
     """
     prefix = "DESTINATION__REDSHIFT__CREDENTIALS__"
     port = os.environ.get(prefix + "PORT") or "5439"
@@ -208,7 +216,7 @@ def redshift() -> Redshift:
         port=int(port),
         database=_need(prefix + "DATABASE", "the database's name"),
         user=_need(prefix + "USERNAME", "the user that owns the raw schemas"),
-        password=_need(prefix + "PASSWORD", "that user's password"),
+        password=_need_secret(prefix + "PASSWORD", "that user's password"),
         copy_role=os.environ.get("EL_COPY_IAM_ROLE") or "default",
         sslmode=os.environ.get("EL_REDSHIFT_SSLMODE") or ("prefer" if _is_here(host) else "verify-full"),
         sslrootcert=os.environ.get("EL_REDSHIFT_SSLROOTCERT") or certifi.where(),
@@ -225,8 +233,9 @@ def hash_key() -> bytes:
 
     Raises:
         SettingError: EL_HASH_KEY is missing or shorter than 16 characters.
+        SecretError: it names a secret that cannot be fetched.
     """
-    key = _need("EL_HASH_KEY", "a random text of 16 characters or more, kept as long as the data is")
+    key = _need_secret("EL_HASH_KEY", "a random text of 16 characters or more, kept as long as the data is")
     if len(key) < 16:
         raise SettingError("EL_HASH_KEY is shorter than 16 characters: hashes made with it could be guessed.")
     return key.encode()
@@ -284,3 +293,8 @@ def _need(name: str, shape: str) -> str:
             f"{name} is not set in the environment. It is {shape}. For the local stack: make up, then . .local/env"
         )
     return value
+
+
+def _need_secret(name: str, shape: str) -> str:
+    value = _need(name, shape)
+    return secrets.fetch(name, value, aws_region()) if value.startswith(secrets.PREFIX) else value

@@ -22,6 +22,7 @@ from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.chunks import Chunks
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
+from el.mysql.process import Process
 from el.mysql.reader import Reader
 from el.mysql.replica import reads_from
 from el.mysql.window import read_bound
@@ -407,6 +408,53 @@ def test_the_bound_of_a_replica_is_the_primarys(extract: Extracts, pair: tuple[P
     assert set(extract.landed()) == {1, 2}
 
 
+def test_el_asks_the_primary_for_the_window_and_reads_the_rows_from_the_replica(
+    extract: Extracts, pair: tuple[PrivateMySQL, PrivateMySQL]
+) -> None:
+    source, (primary, replica) = extract.source, pair
+    primary.run(f"create table db.t (id int primary key, {STAMP})", "insert into db.t (id) values (1)")
+    source.configure({"t": {"overlap": 0}})
+    variable = f"SOURCES__{source.name.upper()}__"
+    source.env |= {
+        variable + "CREDENTIALS": f"mysql://root@127.0.0.1:{primary.port}/db",
+        variable + "REPLICA": f"mysql://root@127.0.0.1:{replica.port}/db",
+    }
+    source.el("extract")
+    writer = primary.connect()
+    with writer.cursor() as cursor:
+        cursor.execute("insert into t (id) values (2)")
+        cursor.execute("select cast(updated_at as char) from t where id = 2")
+        (written,) = cursor.fetchone()
+    time.sleep(1.5)  # ages have whole seconds
+    primary.run("insert into db.t (id) values (3)")
+    with replica.connect() as connection, connection.cursor() as cursor:
+        deadline = time.monotonic() + 60
+        while not cursor.execute("select 1 from t where id = 3"):
+            assert time.monotonic() < deadline
+            connection.rollback()
+        cursor.execute("insert into t (id) values (99)")  # it is there alone
+        connection.commit()
+    assert source.el("extract", "--json").table("t")["next_lo"] <= written
+    assert {1, 3, 99} == set(extract.landed())
+    writer.commit()
+    writer.close()
+    source.el("extract")
+    assert {1, 2, 3, 99} == set(extract.landed())
+
+
+def test_a_server_that_applies_anothers_transactions_is_taken_for_a_replica_and_said(
+    extract: Extracts, pair: tuple[PrivateMySQL, PrivateMySQL]
+) -> None:
+    """It need not be read-only: an address of several servers may lead to one that takes writes too."""
+    _, replica = pair
+    replica.run("set global read_only = 0")
+    extract.at(replica)
+    name = extract.source.name
+    (said,) = read_bound(name, settings.mysql(name), []).warnings
+    assert "applies another server's transactions and a replica does not know which transactions are open" in said
+    assert "may be missed" in said
+
+
 def test_a_chunk_that_another_server_would_answer_is_refused(
     extract: Extracts, make_private: Callable[[], PrivateMySQL]
 ) -> None:
@@ -429,6 +477,11 @@ def test_a_chunk_that_another_server_would_answer_is_refused(
     reader = Reader(table.label, name, elsewhere, extract.shape(), None, Kindness(name, table.server), print)
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         list(reader.read(Chunks(extract.shape(), "true", None)))
+    # The reader's own question is refused above, before connectorx is asked. Each of its connections checks as well.
+    with Process(table.label, elsewhere) as process:
+        process.ask("select 1")
+        with pytest.raises(SourceError, match="another server answers than the one that was asked"):
+            list(process.answer())
 
 
 def test_a_primary_without_gtids_cannot_have_a_replica_read(

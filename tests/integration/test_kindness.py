@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,14 +66,14 @@ class Limited:
         file = self.source.folder / "sources" / f"{self.source.name}.yml"
         file.write_text(file.read_text().replace("{", '{"server": ' + str(limits).replace("'", '"') + ",", 1))
 
-    def begin(self, *arguments: str, chunk: int = 1000) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str, chunk: int = 1000, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start ``el extract``; what it says is kept."""
         process = subprocess.Popen(
             [sys.executable, "-c", SMALL.format(chunk), "extract", *arguments],
             cwd=self.source.folder,
             env=self.source.env,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.source.processes.append(process)
@@ -77,7 +81,7 @@ class Limited:
 
     def end(self, process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
         out, err = process.communicate(timeout=300)
-        assert process.returncode == code, out + err
+        assert process.returncode == code, out + (err or "")
         return out, err
 
     def log(self) -> str:
@@ -167,6 +171,58 @@ def test_no_more_connections_read_rows_at_once_than_allowed(limited: Limited, mo
         limited.end(process)
     assert reading == most
     assert [limited.rows(table) for table in tables] == [4000] * 3
+
+
+def test_a_row_that_is_being_read_can_be_written(limited: Limited) -> None:
+    """Reading never locks: a proxy holds the rows in the middle of a chunk, and the application updates all of them."""
+    limited.fill(5000, "t")
+    limited.limit({"t": {}})
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(passed: int) -> bool:
+        if passed > 50_000:
+            held.set()
+            let_go.wait(300)
+        return False
+
+    with mysql_proxy("127.0.0.1", limited.server.port, hold) as port:
+        limited.at(port, "CREDENTIALS")
+        process = limited.begin()
+        wait_until(held.is_set, process)
+        writer = limited.server.connect()
+        with writer.cursor() as cursor:
+            cursor.execute("set session innodb_lock_wait_timeout = 1")
+            assert cursor.execute("update t set v = 'written'") == 5000
+            assert cursor.execute("delete from t where id > 4000") == 1000
+        writer.commit()
+        writer.close()
+        let_go.set()
+        limited.end(process)
+
+
+def test_a_person_sees_in_the_progress_line_why_it_does_not_move(limited: Limited, busy: Callable[[int], None]) -> None:
+    limited.fill(5000, "t")
+    limited.limit({"t": {}}, max_threads_running=6)
+    busy(8)
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    seen: list[str] = []
+
+    def watch() -> None:
+        with suppress(OSError):  # the other end was closed
+            while piece := os.read(screen, 4096):
+                seen.append(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", piece.decode(errors="replace")))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    process = limited.begin(stderr=terminal)
+    os.close(terminal)
+    wait_until(lambda: "paused: more than 6 threads are running" in "".join(seen), process)
+    busy(0)
+    limited.end(process)
+    watcher.join()
+    os.close(screen)
+    assert "done" in "".join(seen)
 
 
 def test_rows_come_no_faster_than_allowed(limited: Limited) -> None:
