@@ -82,9 +82,11 @@ check: setup ## Linters, types, import contracts
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests/dbt
 	@$(BIN)/python docs/generate.py --check
 
-lock: setup ## Resolve requirements.lock anew from pyproject.toml
+lock: setup ## Resolve the three locks anew: everything, what the image gets, what the benchmarks need
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 		--upgrade --quiet --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+		--upgrade --quiet --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 		--upgrade --quiet --constraint requirements.lock bench/requirements.in -o bench/requirements.lock
 

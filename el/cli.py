@@ -166,6 +166,40 @@ def status(selectors: tuple[str, ...], as_json: bool) -> int:
     return ExitCode.DONE
 
 
+@main.command()
+@_SELECTORS
+@click.option("--execute", is_flag=True, help="Delete. Without it nothing is deleted, only listed.")
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    metavar="DAYS",
+    help="Keep what was uploaded up to this long before the table's newest commit.",
+)
+@_JSON
+@_command
+def clean(selectors: tuple[str, ...], execute: bool, grace: int, as_json: bool) -> int:
+    """Find files on S3 that no commit names and none can name any more, and old manifests.
+
+    A killed extract leaves such files, and every load a manifest. Needs S3 only, with the janitor's rights.
+
+    \b
+    Example: el clean clinic
+             el clean --execute
+    """
+    from el import config, janitor, settings
+    from el.landing import Landing
+
+    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
+    results = janitor.clean(Landing(settings.landing()), tables, grace, execute)
+    click.echo(janitor.report(results, execute, as_json))
+    failures = [result.error for result in results if result.error]
+    for failure in failures:
+        click.echo(f"error: {failure}", err=True)
+    return ExitCode.FAILED if failures else ExitCode.DONE
+
+
 def _run(
     command: str,
     selectors: tuple[str, ...],

@@ -15,10 +15,12 @@ between moves a watermark past rows that do not exist.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import boto3
@@ -31,6 +33,8 @@ from el.errors import CommitExists, LandingDamage, LandingError
 FORMAT = 2
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
+#: The names that dlt gives to files: <load_id>.<file>.parquet
+_FILE = re.compile(r"/\d+\.\d+\.[0-9a-f]+\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,18 @@ class LandedFile:
     sha256: str
     etag: str
     version_id: str | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as S3 lists it. ``key`` is below the table's folder, ``size`` in bytes, ``at`` S3's own clock.
+
+    For an object that came in several parts ``at`` is when its upload began.
+    """
+
+    key: str
+    size: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -321,6 +337,33 @@ class TableLanding:
             self._client.put_object(
                 Bucket=self._bucket, Key=self._key("_applied.json"), Body=json.dumps(content).encode()
             )
+
+    def files(self) -> list[Listed]:
+        """Every file that dlt has put here, whether a commit names it or not."""
+        return [file for file in self._listed(f"{self.dlt_dataset}/") if _FILE.search(file.key)]
+
+    def manifests(self) -> list[Listed]:
+        """Every manifest."""
+        return self._listed("_manifests/")
+
+    def commit_times(self) -> dict[int, datetime]:
+        """When each commit was written, by S3's own clock, in order of number."""
+        found = {Path(item.key).stem: item.at for item in self._listed("_commits/")}
+        return {int(name): at for name, at in found.items() if name.isdigit()}
+
+    def _listed(self, folder: str) -> list[Listed]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with _explained(f"{self.url}/{folder}"):
+            return [
+                Listed(item["Key"].removeprefix(self._key("")), item["Size"], item["LastModified"])
+                for page in pages.paginate(Bucket=self._bucket, Prefix=self._key(folder))
+                for item in page.get("Contents", [])
+            ]
+
+    def delete(self, key: str) -> None:
+        """Delete one object; in a bucket with versions, hide it. ``el clean`` alone does, and may."""
+        with _explained(f"{self.url}/{key}"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}"

@@ -1,0 +1,42 @@
+# The policies of deploy/iam with this account's names in them. They are written there, and nowhere else.
+
+locals {
+  names = { bucket = var.bucket, prefix = var.prefix }
+
+  policies = {
+    for role in ["extract", "load", "copy", "janitor"] : role => templatefile("${path.module}/../iam/${role}.json", local.names)
+  }
+
+  # What each command may do on the landing.
+  needs = {
+    extract = ["extract"]
+    load    = ["load"]
+    run     = ["extract", "load"]
+    clean   = ["janitor"]
+  }
+
+  # Pairs of a command and what it needs, by a name.
+  attached = merge([
+    for command in keys(var.commands) : { for role in local.needs[command] : "${command}.${role}" => [command, role] }
+  ]...)
+
+  # ECS takes the key of a JSON secret behind its ARN; a policy takes the ARN alone.
+  secrets = merge([
+    for command, one in var.commands : {
+      for arn in toset([for secret in values(one.secrets) : join(":", slice(split(":", secret), 0, 7))]) :
+      "${command}.${arn}" => [command, arn]
+    }
+  ]...)
+
+  # Who may be each kind of role.
+  trust = {
+    for service in ["ecs-tasks.amazonaws.com", "redshift.amazonaws.com", "scheduler.amazonaws.com"] : service => jsonencode({
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Action    = "sts:AssumeRole"
+        Principal = { Service = concat([service], service == "redshift.amazonaws.com" ? ["redshift-serverless.amazonaws.com"] : []) }
+      }]
+    })
+  }
+}
