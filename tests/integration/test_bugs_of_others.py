@@ -3,11 +3,11 @@
 | bug | test |
 |---|---|
 | Airbyte 85918: rows that are committed between the question for the watermark and the read | the first |
-| dlt 2269: rows that are committed later, with an older time or a smaller number | the second and third |
+| dlt 2269: rows that commit later, with an older time or a smaller number | the second and third |
 | dlt: a second update within the same second, because rows at the boundary are known by their key alone | the fourth |
 | Airbyte 85351: rows that share the smallest first column of a composite key | the fifth |
-| dlt's backends: TIME beyond a day or negative wraps, DOUBLE and DECIMAL are rounded, BIGINT UNSIGNED fails | the sixth |
-| a copy that is cut off begins again from the first row | crash/test_kill.py, "a first copy that is killed a dozen times" |
+| dlt's backends: TIME beyond a day wraps, DOUBLE and DECIMAL are rounded, BIGINT UNSIGNED fails | the sixth |
+| a copy that is cut off begins again from the first row | crash/test_kill.py, "killed a dozen times" |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["small"]
 
 
 def begin_late(source: Source, statement: str) -> Any:
-    """A transaction with one write, still open. What is written and committed after it is newer by more than a second."""
+    """A transaction with one write, still open. What is committed after it is newer by more than a second."""
     writer = source.connect()
     with writer.cursor() as cursor:
         cursor.execute(statement)
