@@ -144,8 +144,8 @@ def types_page() -> str:
         source = CatalogColumn("c", data_type, column_type, True, length, precision, scale, "", is_json)
         column = types.column(source, "c")
         assert column
-        select = "`c`, NULL where it is no date" if column.date_check else column.select
-        lines.append(f"| {column_type} | {select.replace('`', '')} | {column.arrow} | {column.redshift.upper()} |")
+        select = column.select.replace("`", "")
+        lines.append(f"| {column_type} | {select} | {column.arrow} | {column.redshift.upper()} |")
     lines += [
         "\nThe same for the other sizes of TEXT and BLOB and the other kinds of geometry. A type not here, such "
         "as VECTOR, is refused by name.",

@@ -48,14 +48,25 @@ class Chunks:
         self._shape, self._condition, self._after = shape, condition, after
         self._most_rows = min(_MAX_CHUNK_ROWS, most_rows or _MAX_CHUNK_ROWS)
         self._row_bytes = max(shape.average_row, 1)
+        self._found: Chunk | None = None
         self.ended = False
 
+    def find(self, connection: Connection) -> Chunk:
+        """The chunk that ``next`` will give; asks MySQL where it ends. So it is known before its turn has come.
+
+        An error leaves everything as it was: ask again.
+        """
+        if self._found is None:
+            last = boundary(connection, self._shape, self._condition, self._after, self._rows())
+            limits = f"{behind(self._shape, self._after)} and {up_to(self._shape, last)}"
+            self._found = Chunk(f"{self._condition} and {limits}", last)
+        return self._found
+
     def next(self, connection: Connection) -> Chunk:
-        """The next chunk; asks MySQL where it ends. An error leaves everything as it was: ask again."""
-        last = boundary(connection, self._shape, self._condition, self._after, self._rows())
-        limits = f"{behind(self._shape, self._after)} and {up_to(self._shape, last)}"
-        self._after, self.ended = last, last is None
-        return Chunk(f"{self._condition} and {limits}", last)
+        """The next chunk. An error leaves everything as it was: ask again."""
+        chunk = self.find(connection)
+        self._found, self._after, self.ended = None, chunk.last, chunk.last is None
+        return chunk
 
     def was_read(self, rows: int, size: int) -> None:
         """How many bytes a chunk had in memory: the next ones have fewer rows, or more, by that."""
@@ -80,7 +91,7 @@ def boundary(connection: Connection, shape: TableShape, condition: str, after: K
 
 
 def _exactly(column: Column) -> str:
-    if column.date_check or column.mysql_type.startswith("time"):
+    if column.is_date or column.mysql_type.startswith("time"):
         return f"cast({column.key} as char)"  # the driver has no value for a zero date
     if column.mysql_type.startswith("float"):
         return f"{column.key}+0e0"  # printed with six digits it could lie before its own row, and no chunk would end

@@ -73,7 +73,8 @@ def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Con
             autocommit=True,
             connect_timeout=10,
             read_timeout=3600,
-            ssl=_tls(server),
+            ssl=_tls(server.tls, server.tls_ca),
+            ssl_disabled=server.tls == "disabled",  # else it makes a context to prefer TLS by
             conv={} if as_text else None,
         )
         try:
@@ -150,11 +151,12 @@ def _explained(source: str, server: MySQL) -> Iterator[None]:
         ) from None
 
 
-def _tls(server: MySQL) -> ssl.SSLContext | None:
-    if server.tls in ("disabled", "preferred"):
+@cache  # reading the authorities takes longer than logging in
+def _tls(tls: str, authorities: str | None) -> ssl.SSLContext | None:
+    if tls in ("disabled", "preferred"):
         return None
-    context = ssl.create_default_context(cafile=server.tls_ca)
-    context.check_hostname = server.tls == "verify_identity"
-    if server.tls == "required":  # encrypted, but anyone may answer; the user asked for it by name
+    context = ssl.create_default_context(cafile=authorities)
+    context.check_hostname = tls == "verify_identity"
+    if tls == "required":  # encrypted, but anyone may answer; the user asked for it by name
         context.verify_mode = ssl.CERT_NONE
     return context

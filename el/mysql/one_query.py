@@ -30,17 +30,7 @@ def stream(source: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[
         cursor = connection.cursor(SSCursor)  # not closed: that would read the rows that are left
         cursor.execute(sql)
         while found := cursor.fetchmany(_BATCH_ROWS):
-            # Behind the columns there are flags, which are numbers.
             # What is to be hashed may be binary, whatever its hash is.
-            own = [pa.binary() if column.hashed else column.arrow for column in shape.columns]
-            types = own + [pa.int64()] * (len(found[0]) - len(own))
-            arrays = [_array(values, kind) for values, kind in zip(zip(*found, strict=True), types, strict=True)]
+            types = [pa.binary() if c.hashed or pa.types.is_binary(c.arrow) else pa.string() for c in shape.columns]
+            arrays = [pa.array(values, kind) for values, kind in zip(zip(*found, strict=True), types, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
-
-
-def _array(values: tuple[str | bytes | None, ...], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_binary(kind):
-        return pa.array(values, pa.binary())
-    texts = pa.array(values, pa.string())
-    # A text without a zone is none of a type with one; the session's zone is UTC.
-    return texts.cast(pa.timestamp("us")) if pa.types.is_timestamp(kind) else texts

@@ -109,6 +109,8 @@ class Reader:
                         while go_on and len(asked) < _CHUNKS_AT_ONCE and not chunks.ended and self._turn(turns, asked):
                             asked.append(chunks.next(connection))
                             process.ask(self._select(asked[-1].condition))
+                        if go_on and not chunks.ended:
+                            chunks.find(connection)  # while those that were asked for are read
                         made, counts = self._converted(process.answer())
                         # Still among those that were asked for: if the connection is lost now, it is read again.
                         rows = sum(len(batch) for batch in made)

@@ -38,11 +38,11 @@ def read(stack: dict[str, str], select: str) -> Any:
 @pytest.mark.parametrize(
     ("select", "expected"),
     [
-        ("select cast('9999-12-31 23:59:59.999999' as datetime(6)) as v", "9999-12-31 23:59:59.999999"),
-        ("select cast('1000-01-01' as date) as v", "1000-01-01"),
+        ("select concat(cast('9999-12-31 23:59:59.999999' as datetime(6))) as v", "9999-12-31 23:59:59.999999"),
+        ("select concat(cast('0000-00-00' as date)) as v", "0000-00-00"),
         ("select cast(18446744073709551615 as unsigned) as v", "18446744073709551615"),
         ("select cast(-9223372036854775808 as signed) as v", "-9223372036854775808"),
-        ("select cast('123456789012345678.0123456789' as decimal(28,10)) as v", "123456789012345678.0123456789"),
+        ("select concat(cast('-12345678.0123456789012' as decimal(38,14))) as v", "-12345678.01234567890120"),
         ("select cast('-838:59:59' as char) as v", "-838:59:59"),
         ("select 1e-12 as v", "1e-12"),
         ("select _utf8mb4 x'F09F9A91' as v", "\U0001f691"),
@@ -53,7 +53,7 @@ def test_connectorx_reads_our_select_expressions_exactly(stack: dict[str, str], 
 
 
 def test_connectorx_has_ten_decimal_places_and_no_more(stack: dict[str, str]) -> None:
-    """The reason why wider decimals are read as text."""
+    """The reason why decimals are read as text."""
     assert read(stack, "select cast('0.12345678901234' as decimal(20,14)) as v")[0] == "decimal128(38, 10)"
 
 
@@ -61,6 +61,19 @@ def test_arrow_casts_text_to_decimals_exactly() -> None:
     wide = "-12345678901234567890123456789012.345678"
     cast = pa.array([wide, "0.000001", None]).cast(pa.decimal128(38, 6))
     assert [None if v is None else str(v) for v in cast.to_pylist()] == [wide, "0.000001", None]
+
+
+@pytest.mark.parametrize("text", ["0000-00-00", "2020-00-10", "2020-10-00", "2021-02-29", "2020-06-31"])
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us")])
+def test_arrow_refuses_a_date_that_does_not_exist(text: str, kind: pa.DataType) -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        pa.array([text if kind == pa.date32() else f"{text} 00:00:00"]).cast(kind)
+
+
+def test_arrow_takes_every_precision_of_a_time_and_the_year_0() -> None:
+    texts = ["1000-01-01 00:00:00", "2020-02-29 01:02:03.4", "9999-12-31 23:59:59.999999", "0000-01-01 00:00:00"]
+    numbers = pa.array(texts).cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
+    assert numbers == [-30610224000000000, 1582938123400000, 253402300799999999, -62167219200000000]
 
 
 def test_dlt_writes_arrow_columns_in_our_order_and_its_own_behind(stack: dict[str, str], tmp_path: Any) -> None:

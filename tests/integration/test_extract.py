@@ -261,7 +261,7 @@ def test_a_reader_that_dies_at_any_row_is_an_error_that_shows_no_value(
     )
     source.configure({"t": {}})
     one = extractor(source, tmp_path)
-    plain = tuple(replace(c, select="`v`", date_check=None) if c.name == "v" else c for c in one.shape.columns)
+    plain = tuple(replace(c, select="`v`") if c.name == "v" else c for c in one.shape.columns)
     monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 500_000)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 500_000)
     broken = replace(one, shape=replace(one.shape, columns=plain))

@@ -53,7 +53,7 @@ def test_every_connection_has_a_token_of_its_own_and_no_log_has_one(
 
     monkeypatch.setattr(connection, "_rds", lambda region: Signer())
     monkeypatch.setattr(connection.pymysql, "connect", refuse)
-    monkeypatch.setattr(connection, "_tls", lambda server: None)  # there is no /rds.pem
+    monkeypatch.setattr(connection, "_tls", lambda *how: None)  # there is no /rds.pem
     for _ in range(2):
         with pytest.raises(SourceError) as caught, connection.connected("shop", server):
             pass

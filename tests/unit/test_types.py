@@ -104,9 +104,8 @@ def test_a_policy_that_a_type_has_no_use_for_does_not_count_as_a_change() -> Non
 
 def test_a_name_with_braces_and_backticks_is_quoted_everywhere() -> None:
     column = types.column(CatalogColumn("{0}`%s", "date", "date", True, None, None, None, ""), "x")
-    assert column and column.date_check
-    assert column.key == "`{0}``%s`"
-    assert column.select.count("`{0}``%s`") == column.date_check.count("`{0}``%s`") + 1
+    assert column
+    assert (column.key, column.select) == ("`{0}``%s`", "concat(`{0}``%s`)")
 
 
 @pytest.mark.parametrize(
