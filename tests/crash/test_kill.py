@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -272,6 +273,8 @@ def test_a_first_copy_that_is_killed_a_dozen_times_repeats_only_what_was_not_com
             if running[-1].wait(120) != -signal.SIGKILL:
                 break
             killed += 1
+            if chance.random() < 0.5:  # the host is lost, or its disk
+                shutil.rmtree(source.folder / "home", ignore_errors=True)
     assert killed == 12, f"the copy was done after {killed} kills"
     assert source.commits("t"), "no kill came after a commit"
     source.el("run")

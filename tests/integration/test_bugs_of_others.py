@@ -1,13 +1,11 @@
 """Bugs by which other tools lose or change rows, each by its name, as what must not happen here.
 
-| bug | test |
-|---|---|
-| Airbyte 85918: rows that are committed between the question for the watermark and the read | the first |
-| dlt 2269: rows that commit later, with an older time or a smaller number | the second and third |
-| dlt: a second update within the same second, because rows at the boundary are known by their key alone | the fourth |
-| Airbyte 85351: rows that share the smallest first column of a composite key | the fifth |
-| dlt's backends: TIME beyond a day wraps, DOUBLE and DECIMAL are rounded, BIGINT UNSIGNED fails | the sixth |
-| a copy that is cut off begins again from the first row | crash/test_kill.py, "killed a dozen times" |
+- Airbyte 85918: rows that are committed between the question for the watermark and the read. The first test.
+- dlt 2269: rows that are committed later, with an older time or a smaller number. The second and the third.
+- dlt's second update within the same second: rows at the boundary are known by their key alone. The fourth.
+- Airbyte 85351: rows that share the smallest first column of a composite key. The fifth.
+- dlt's backends: TIME wraps, DOUBLE is rounded, BIGINT UNSIGNED fails. The sixth.
+- A copy that is cut off begins again from the first row: ``crash/test_kill.py``, where one is killed a dozen times.
 """
 
 from __future__ import annotations

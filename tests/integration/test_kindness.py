@@ -174,8 +174,8 @@ def test_no_more_connections_read_rows_at_once_than_allowed(limited: Limited, mo
 
 
 def test_a_row_that_is_being_read_can_be_written(limited: Limited) -> None:
-    """Reading never locks: a proxy holds the rows in the middle of a chunk, and the application updates all of them."""
-    limited.fill(5000, "t")
+    """Reading never locks: a proxy holds a query in the middle, and the application writes to all rows."""
+    limited.fill(60_000, "t")  # more than the sockets hold, so that MySQL cannot end the query
     limited.limit({"t": {}})
     held, let_go = threading.Event(), threading.Event()
 
@@ -187,17 +187,22 @@ def test_a_row_that_is_being_read_can_be_written(limited: Limited) -> None:
 
     with mysql_proxy("127.0.0.1", limited.server.port, hold) as port:
         limited.at(port, "CREDENTIALS")
-        process = limited.begin()
+        process = limited.begin(chunk=100_000)
         wait_until(held.is_set, process)
         writer = limited.server.connect()
         with writer.cursor() as cursor:
             cursor.execute("set session innodb_lock_wait_timeout = 1")
-            assert cursor.execute("update t set v = 'written'") == 5000
-            assert cursor.execute("delete from t where id > 4000") == 1000
+            assert cursor.execute("update t set v = 'written'") == 60_000
+            assert cursor.execute("delete from t where id > 50000") == 10_000
+            running = "select 1 from information_schema.processlist where info like 'select %from `t` where%' "
+            assert cursor.execute(running + "and id <> connection_id()") == 1, (
+                "the query had ended, so it could not lock anything"
+            )
         writer.commit()
         writer.close()
         let_go.set()
         limited.end(process)
+    assert limited.rows("t") == 60_000
 
 
 def test_a_person_sees_in_the_progress_line_why_it_does_not_move(limited: Limited, busy: Callable[[int], None]) -> None:

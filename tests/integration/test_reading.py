@@ -7,14 +7,16 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from el import landing, parts, settings
 from el.errors import ConnectionLost, LandingError
-from el.landing import Commit, Landing, TableLanding
+from el.landing import Commit, LandedFile, Landing, TableLanding
 from el.mysql import chunks, reader
 from tests.conftest import Source
 from tests.integration.test_extract import CURSOR, extractor, landed, run
@@ -139,6 +141,35 @@ def test_mode_replace_is_read_and_uploaded_in_parts_and_committed_once(source: S
     known = source.redshift("select count(*) from raw._dlt_loads where load_id in (select _dlt_load_id from raw.t)")
     assert loads == known == [(4,)]
     assert run(extractor(source, tmp_path)).commits == 0
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("mode", ["merge", "replace"])
+def test_the_local_disk_holds_a_few_parts_and_not_the_table(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(parts, "_ROWS_PER_PART", 1000)
+    fill(source)
+    source.configure({"t": {"mode": mode}})
+    most = 0
+    landed_file = TableLanding.landed
+
+    def look(self: TableLanding, *arguments: Any) -> LandedFile:
+        nonlocal most
+        lying: set[int] = set()
+        size = 0
+        for path in tmp_path.rglob("*.parquet"):
+            with suppress(FileNotFoundError):  # deleted while we look
+                found = path.stat()
+                size += found.st_size if found.st_ino not in lying else 0  # dlt links files from folder to folder
+                lying.add(found.st_ino)
+        most = max(most, size)
+        return landed_file(self, *arguments)
+
+    monkeypatch.setattr(TableLanding, "landed", look)
+    done = run(extractor(source, tmp_path))
+    assert (done.rows, done.files) == (ROWS, 20)
+    assert 0 < most <= 4 * done.bytes / done.files
 
 
 @pytest.mark.usefixtures("small")

@@ -68,7 +68,6 @@ NOT_IMITATED = [
     ("create table x (a geometry)", "geometry"),
     ("create table x (a hllsketch)", "hllsketch"),
     ("create table x (a varchar(9) collate case_insensitive)", "COLLATE"),
-    ("set enable_case_sensitive_identifier to true", "case_sensitive"),
     ("set session characteristics as transaction isolation level read committed", "isolation"),
     ("set no_such_setting to 1", "no_such_setting"),
     ("select * from t a, t b where a.a (+) = b.a", "(+)"),
