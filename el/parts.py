@@ -6,9 +6,11 @@ with a chunk, and is bounded: two of them lie on the local disk at most.
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import pyarrow as pa
 
@@ -72,6 +74,7 @@ def move(
         ElError: as reading, upload or seal raise it. Parts that were whole by then are sealed or not begun.
     """
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what the largest part needed
+    _give_memory_back()
     with ThreadPoolExecutor(1) as sealer, Ahead(pieces, stop) as ahead:
 
         def send(way: Upload, part: Part) -> None:
@@ -93,3 +96,13 @@ def move(
         assert before
         before.result()
         return done
+
+
+def _give_memory_back() -> None:
+    """Have glibc give each block of 256 KB or more back to the system when it is freed.
+
+    By itself it raises that size to that of the largest block it has seen, up to 32 MB: the whole chunk would stay.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        m_mmap_threshold = -3
+        ctypes.CDLL(None).mallopt(m_mmap_threshold, 256 * 1024)

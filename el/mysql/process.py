@@ -24,6 +24,8 @@ from el.mysql.connection import LOST, password, reason, session
 from el.settings import MySQL
 
 _BATCH_ROWS = 50_000
+#: For glibc: else each of connectorx's threads keeps a heap of its own, and large blocks that are free stay in it.
+_HEAP = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
 
 
 class Process:
@@ -39,7 +41,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else each of connectorx's threads keeps a heap of its own
+            env=os.environ | _HEAP,
         )
         self._tell({"session": session(self._server), "batch_rows": _BATCH_ROWS})
         return self
