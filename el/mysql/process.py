@@ -40,6 +40,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # else each of connectorx's threads keeps a heap of its own
+            start_new_session=True,  # a terminal sends Ctrl-C to every process of ours
         )
         self._tell({"session": session(self._server), "batch_rows": _BATCH_ROWS})
         return self
