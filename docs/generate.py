@@ -71,6 +71,12 @@ def cli_page() -> str:
         assert command
         context = click.Context(command, parent=root, info_name=name, max_content_width=100, terminal_width=100)
         parts += [f"## el {name}\n", block(command.get_help(context))]
+        for below in command.list_commands(context) if isinstance(command, click.Group) else []:
+            inner = command.get_command(context, below)
+            assert inner
+            parts.append(
+                block(inner.get_help(click.Context(inner, context, below, max_content_width=100, terminal_width=100)))
+            )
     parts.append(
         "Exit codes: 0 done, 1 a failure that was understood, 2 wrong usage or configuration, 130 interrupted.\n"
     )

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from el import __version__
-from el.errors import ElError, ExitCode
+from el.errors import ElError, ExitCode, UsageError
 
 _SELECTORS = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -32,6 +32,26 @@ _RATE = click.option(
     "--max-rows-per-second",
     type=click.IntRange(min=100),
     help="Read no faster, all tables of a source together; overrides the source file.",
+)
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg]
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from el import duration
+
+        try:
+            return value if isinstance(value, int) else duration.seconds(value)
+        except ValueError as error:
+            self.fail(f"{value!r} must be {error}", param, ctx)
+
+
+_TIMEOUT = click.option(
+    "--timeout",
+    type=_Duration(),
+    metavar="DURATION",
+    help="After this time (90s, 45m, 2h) finish what is under way and begin nothing new; a minute later, end.",
 )
 
 _ACCEPT = click.option(
@@ -105,30 +125,32 @@ def init(source: str, only_print: bool) -> int:
 @_TO
 @_ACCEPT
 @_RATE
+@_TIMEOUT
 @_JSON
 @_command
-def extract(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **options: Any) -> int:
     """MySQL to S3: read what changed and commit it to the landing.
 
     Needs MySQL and S3 only.
 
     Example: el extract clinic
     """
-    return _run("extract", selectors, True, False, as_json, options)
+    return _run("extract", selectors, timeout, as_json, options)
 
 
 @main.command()
 @_SELECTORS
+@_TIMEOUT
 @_JSON
 @_command
-def load(selectors: tuple[str, ...], as_json: bool) -> int:
+def load(selectors: tuple[str, ...], as_json: bool, timeout: int | None) -> int:
     """S3 to Redshift: apply the commits that are pending.
 
     Needs S3 and Redshift only.
 
     Example: el load clinic.patients
     """
-    return _run("load", selectors, False, True, as_json, {})
+    return _run("load", selectors, timeout, as_json, {})
 
 
 @main.command()
@@ -138,32 +160,124 @@ def load(selectors: tuple[str, ...], as_json: bool) -> int:
 @_TO
 @_ACCEPT
 @_RATE
+@_TIMEOUT
 @_JSON
 @_command
-def run(selectors: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def run(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **options: Any) -> int:
     """Extract, then load.
+
+    Ctrl-C finishes what is under way and stops; a second one stops at once. Both leave what the next run goes on from.
 
     \b
     Example: el run --full clinic.messages
              el run --from 2026-11-01 --to 2026-11-08 clinic.messages
     """
-    return _run("run", selectors, True, True, as_json, options)
+    return _run("run", selectors, timeout, as_json, options)
 
 
 @main.command()
 @_SELECTORS
+@click.option("--alert", is_flag=True, help="Send alerts about tables beyond their max_lag; exit code 1 if there are.")
 @_JSON
 @_command
-def status(selectors: tuple[str, ...], as_json: bool) -> int:
-    """Show each table's watermark, commits and what is pending.
+def status(selectors: tuple[str, ...], alert: bool, as_json: bool) -> int:
+    """Show each table's watermark, lag, commits, what is pending and what failed last.
+
+    With --alert, from a second scheduler, it notices that the first one is dead.
 
     Example: el status clinic --json
     """
-    from el import config, runs, settings
+    from el import config, settings, watch
+    from el import status as state
 
     tables = config.select(config.load_sources(settings.sources_folder()), selectors)
-    click.echo(runs.status_text(runs.status(tables), as_json))
+    landing = _landing()
+    found = state.status(tables, landing)
+    click.echo(state.status_text(found, as_json))
+    if not alert:
+        return ExitCode.DONE
+    warnings = watch.tell_lag(landing, found)
+    for warning in warnings:
+        click.echo(f"error: {warning}", err=True)
+    return ExitCode.FAILED if warnings or any(one.is_late for one in found) else ExitCode.DONE
+
+
+@main.group(invoke_without_command=True)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs.")
+@click.option("--failed", is_flag=True, help="Only runs that failed, were interrupted or died, of the last 1,000.")
+@_JSON
+@click.pass_context
+def runs(context: click.Context, /, **options: Any) -> None:
+    """Show the newest runs, of all hosts.
+
+    Example: el runs --failed --limit 5
+    """
+    if context.invoked_subcommand is None:
+        _command(_runs)(**options)
+
+
+def _runs(limit: int, failed: bool, as_json: bool) -> int:
+    from el import records, runs
+
+    click.echo(records.runs_text(runs.recent(_landing(), limit, failed), as_json))
     return ExitCode.DONE
+
+
+@runs.command()
+@click.argument("run")
+@_JSON
+@_command
+def show(run: str, as_json: bool) -> int:
+    """Show the record of one run.
+
+    Example: el runs show 20261123T131007Z-run-3fa9c1
+    """
+    from el import records, runs
+
+    click.echo(records.run_text(runs.record(_landing(), run), as_json))
+    return ExitCode.DONE
+
+
+@main.command()
+@click.argument("run", required=False)
+@_JSON
+@_command
+def logs(run: str | None, as_json: bool) -> int:
+    """Show the log of a run; without RUN, of the newest.
+
+    Example: el logs 20261123T131007Z-run-3fa9c1
+    """
+    from el import records, runs
+
+    landing = _landing()
+    name = run or next((record["run"] for record in runs.recent(landing, 1)), None)
+    if name is None:
+        raise UsageError("there is no run yet. Start one: el run")
+    click.echo(records.log_text(name, runs.log_of(landing, name), as_json))
+    return ExitCode.DONE
+
+
+@main.group()
+def notify() -> None:
+    """Alerts: EL_ALERTS_SNS_TOPIC and EL_ALERTS_APPRISE say where they go.
+
+    Example: el notify test
+    """
+
+
+@notify.command()
+@_JSON
+@_command
+def test(as_json: bool) -> int:
+    """Send an alert to every channel and say which ones took it.
+
+    Example: el notify test
+    """
+    from el import watch
+
+    done = watch.test_channels()
+    click.echo(watch.channels_text(done, as_json))
+    return ExitCode.FAILED if any(done.values()) else ExitCode.DONE
 
 
 @main.command()
@@ -200,26 +314,21 @@ def clean(selectors: tuple[str, ...], execute: bool, grace: int, as_json: bool) 
     return ExitCode.FAILED if failures else ExitCode.DONE
 
 
-def _run(
-    command: str,
-    selectors: tuple[str, ...],
-    extracting: bool,
-    loading: bool,
-    as_json: bool,
-    options: dict[str, Any],
-) -> int:
-    """``options`` are those of ``run.Options``."""
-    from el import config, runs, settings
-    from el import run as conductor
+def _landing() -> Any:
+    from el import settings
+    from el.landing import Landing
 
-    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
-    log = runs.open_log(command)
-    results = conductor.run(tables, extracting, loading, conductor.Options(**options), quiet=as_json)
-    click.echo(runs.report(results, log, as_json))
-    failures = runs.failures(results)
-    if failures:
-        click.echo(failures, err=True)
-    return ExitCode.FAILED if failures else ExitCode.DONE
+    landing = Landing(settings.landing())
+    landing.check()
+    return landing
+
+
+def _run(command: str, selectors: tuple[str, ...], timeout: int | None, as_json: bool, options: dict[str, Any]) -> int:
+    """``options`` are those of ``el.options.Options``."""
+    from el.options import Options
+    from el.supervise import Command, supervise
+
+    return supervise(Command(command, selectors, Options(**options), timeout, as_json))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from el import yaml_lines
+from el import duration, yaml_lines
 from el.errors import ConfigError, UsageError
 
 Mode = Literal["merge", "replace"]
@@ -71,6 +71,11 @@ class Defaults(_Model):
         description="A date that does not exist (zero, partly zero, 30 February). null: becomes NULL, counted. "
         "error: the table stops. In a primary key always error.",
     )
+    max_lag: str | None = Field(
+        None,
+        pattern=duration.PATTERN,
+        description="Alert when Redshift is further behind, such as 90 minutes or 26 hours.",
+    )
 
 
 class TableConfig(_Model):
@@ -94,6 +99,7 @@ class TableConfig(_Model):
     on_zero_date: dict[str, OnZeroDate] = Field(
         default_factory=dict, description="By column: overrides the default on_zero_date."
     )
+    max_lag: str | None = Field(None, pattern=duration.PATTERN, description="Overrides the default max_lag.")
 
 
 class ServerLimits(_Model):
@@ -163,6 +169,7 @@ class Table:
     place: str
     lines: dict[str, int]
     server: ServerLimits = DEFAULT_LIMITS
+    max_lag: int | None = None
 
     @property
     def label(self) -> str:
@@ -260,12 +267,17 @@ def select(sources: dict[str, Source], selectors: Sequence[str]) -> list[Table]:
         chosen |= found
         if not found:
             wrong.append(
-                f"{selector}: no such source or table{nearest(selector, [*sources, *tables])}. "
+                f"{shown(selector)}: no such source or table{nearest(selector, [*sources, *tables])}. "
                 "Nothing was started. List what there is: el status"
             )
     if wrong:
         raise UsageError("\n".join(wrong))
     return list(chosen.values())
+
+
+def shown(selector: str) -> str:
+    """A selector as messages and records show it: one that can be no name is not repeated, it may be a URL."""
+    return selector if re.fullmatch(r"[\w.$ -]{1,200}", selector) else "…"
 
 
 def _is_policy(path: yaml_lines.Path) -> bool:
@@ -297,6 +309,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
             return f'{where} "{key}" must be {context["expected"]}'
         case "string_pattern_mismatch" if key == "hours":
             return f'{where} "hours" must be two times of day, such as 22:00-06:00'
+        case "string_pattern_mismatch" if key == "max_lag":
+            return f'{where} "max_lag" must be a number and a unit, such as 90 minutes or 26 hours'
         case "string_pattern_mismatch":
             return f'{where} "{key}" must begin with a letter and hold only a-z, 0-9 and _'
     shape = {
@@ -407,6 +421,7 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
         place=place,
         lines={"": lines[("tables", name)]} | inherited | below,
         server=config.server,
+        max_lag=duration.seconds(limit) if (limit := own.max_lag or config.defaults.max_lag) else None,
     )
 
 

@@ -9,9 +9,15 @@
     │   ├── ConnectionLost      it may be there again in a moment
     │   └── Undecodable         the reading process met a value that it does not know
     ├── LandingError            S3: cannot be reached or refuses
+    │   ├── LandingUnreachable  it may answer in a moment
     │   ├── CommitExists        another extractor wrote this commit first
+    │   ├── Taken               another process wrote this lease or record first
     │   └── LandingDamage       an object that a commit needs is missing or changed
-    └── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
+    ├── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
+    ├── TableBusy               another run is at work on the table; skipped, no failure
+    └── AlertError              an alert could not be sent
+
+``transient`` says that trying again in a moment may help; the conductor does.
 
 Every message says what failed, on what, what state is left and what to do. None holds a secret or a cell value:
 messages of drivers quote values, so only their class, number and the name of a column are passed on.
@@ -36,6 +42,7 @@ class ElError(Exception):
     """One failure that was understood."""
 
     exit_code = ExitCode.FAILED
+    transient = False
 
 
 class UsageError(ElError):
@@ -67,6 +74,8 @@ class SourceError(ElError):
 class ConnectionLost(SourceError):
     """The connection to MySQL was lost or refused; trying again may help."""
 
+    transient = True
+
 
 class Undecodable(SourceError):
     """The reading process met a value that it cannot decode."""
@@ -74,6 +83,16 @@ class Undecodable(SourceError):
 
 class LandingError(ElError):
     """S3 cannot be reached or refuses."""
+
+
+class LandingUnreachable(LandingError):
+    """S3 does not answer or is busy; trying again may help."""
+
+    transient = True
+
+
+class Taken(LandingError):
+    """Another process wrote an object first, so it is no longer what it was when it was read."""
 
 
 class CommitExists(LandingError):
@@ -86,3 +105,11 @@ class LandingDamage(LandingError):
 
 class WarehouseError(ElError):
     """Redshift cannot be reached, refuses, or does not fit what a commit says."""
+
+
+class TableBusy(ElError):
+    """Another run is at work on the table."""
+
+
+class AlertError(ElError):
+    """An alert could not be sent; it says nothing about the run."""

@@ -51,7 +51,8 @@ Progress = Callable[[int], None]
 class Extracted:
     """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass.
 
-    ``backfill`` is the range instead, where one was read again.
+    ``backfill`` is the range instead, where one was read again. ``unfinished``: it was asked to stop, or its hours
+    are over.
     """
 
     rows: int = 0
@@ -62,6 +63,7 @@ class Extracted:
     next_lo: str | None = None
     full: bool = False
     backfill: Range | None = None
+    unfinished: bool = False
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -91,6 +93,7 @@ class Extractor:
     expect: Progress = lambda rows: None
     say: Say = lambda text: None
     kindness: Kindness | None = None
+    stopping: Callable[[], str] = lambda: ""
 
     def run(self, result: Extracted, full: bool = False, backfill: Range | None = None) -> None:
         """Bring the landing up to date, or read the range ``backfill`` again.
@@ -114,8 +117,13 @@ class Extractor:
         kindness = self.kindness or Kindness(self.table.source, self.table.server)
         hours = f"hours {self.table.server.hours}"
         with connected(self.table.source, self.server) as connection:
-            if not kindness.pause(connection, 0, self.say):
+            is_open = kindness.pause(connection, 0, self.say, lambda: bool(self.stopping()))
+            if self.stopping():
+                result.unfinished = True
+                return
+            if not is_open:
                 result.warnings.append(f"it is outside of {hours}: nothing was read")
+                result.unfinished = True
                 return
             head = self.landing.head()
             plan = (
@@ -129,7 +137,16 @@ class Extractor:
             self.expect(self.shape.estimated_rows)
         if not backfill:
             result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
-        reader = Reader(self.table.label, self.table.source, self.server, self.shape, self.hash_key, kindness, self.say)
+        reader = Reader(
+            self.table.label,
+            self.table.source,
+            self.server,
+            self.shape,
+            self.hash_key,
+            kindness,
+            self.say,
+            self.stopping,
+        )
         if backfill and self.shape.cursor:
             condition = self.shape.cursor.between(backfill.lo, backfill.to)
         else:
@@ -143,9 +160,11 @@ class Extractor:
         seal = _Seal(self, reader.schema, head, plan, result)
         if move(rows, reader.stop, seal.upload, seal, self.progress):
             return
-        over = f"{hours} are over: what was read is committed"
+        why = self.stopping()
+        over = f"{why or f'{hours} are over'}: what was read is committed"
         if backfill:
             raise SourceError(f"{self.table.label}: {over}, the rest of the range is not. Run the backfill again")
+        result.unfinished = True
         result.next_lo = plan.window.lo
         result.warnings.append(f"{over}, and the next run goes on from there")
 

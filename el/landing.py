@@ -6,6 +6,10 @@
         _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
         _manifests/<seq>-<load_id>.json    what one COPY reads, written by load
         _applied.json                      the applied horizon, written by load, read by the archive
+    <prefix>/
+        _leases/<source>/<table>/<job>.json  who works on a table, or did last (lease.py)
+        _runs/<run>.json, <run>.log        the record and the log of a run (runs.py); a run's name begins with its time
+        _alerts/<source>.json              problems that are open, and those that were (problems.py)
 
 A commit is written with ``If-None-Match: *``: of two extractors one gets a 412 and starts again. The head commit is
 the watermark and nothing else is. Why not dlt's own state: dlt writes it before the load is complete, so a kill in
@@ -16,21 +20,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from el import settings
+from el import s3, settings
 from el.errors import CommitExists, LandingDamage, LandingError
+from el.s3 import Slot, explained, status
 
 FORMAT = 2
+LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = 1
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
 #: The names that dlt gives to files: <load_id>.<file>.parquet
@@ -188,21 +190,62 @@ class Landing:
 
     def __init__(self, place: settings.LandingPlace) -> None:
         self._place = place
-        self.client = boto3.client(
-            "s3",
-            region_name=settings.aws_region(),
-            config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, max_pool_connections=32),
-        )
+        self.client = s3.client()
 
     def check(self) -> None:
         """Raises LandingError unless the bucket can be reached and listed."""
-        with _explained(f"s3://{self._place.bucket}/{self._place.prefix}"):
+        with explained(f"s3://{self._place.bucket}/{self._place.prefix}"):
             self.client.list_objects_v2(Bucket=self._place.bucket, Prefix=self._place.prefix, MaxKeys=1)
 
     def table(self, source: str, raw_name: str) -> TableLanding:
         """The folder of one table."""
         prefix = "/".join(part for part in (self._place.prefix, source, raw_name) if part)
         return TableLanding(self.client, self._place.bucket, prefix)
+
+    def lease(self, source: str, raw_name: str, job: str) -> Slot:
+        """Who does a job (extract, load) on a table."""
+        return self._slot(f"_leases/{source}/{raw_name}/{job}.json", LEASE_FORMAT)
+
+    def record(self, run: str) -> Slot:
+        """The record of a run."""
+        return self._slot(f"_runs/{run}.json", RECORD_FORMAT)
+
+    def problems(self, source: str) -> Slot:
+        """The problems of a source's tables."""
+        return self._slot(f"_alerts/{source}.json", PROBLEMS_FORMAT)
+
+    def log_url(self, run: str) -> str:
+        """Where the log of a run lies."""
+        return f"s3://{self._place.bucket}/{self._key(f'_runs/{run}.log')}"
+
+    def put_log(self, run: str, content: bytes) -> None:
+        """Raises LandingError if S3 refuses."""
+        with explained(self.log_url(run)):
+            self.client.put_object(
+                Bucket=self._place.bucket, Key=self._key(f"_runs/{run}.log"), Body=content, ContentType="text/plain"
+            )
+
+    def get_log(self, run: str) -> bytes:
+        """Raises LandingDamage if there is none, LandingError if S3 refuses."""
+        with explained(self.log_url(run)):
+            body = self.client.get_object(Bucket=self._place.bucket, Key=self._key(f"_runs/{run}.log"))["Body"]
+            return bytes(body.read())
+
+    def runs_from(self, start: str) -> list[str]:
+        """Names of the runs that have a record, from a time on (as a run's name begins), ascending."""
+        folder = self._key("_runs/")
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._place.bucket, Prefix=folder, StartAfter=folder + start
+        )
+        with explained(f"s3://{self._place.bucket}/{folder}"):
+            names = [item["Key"].removeprefix(folder) for page in pages for item in page.get("Contents", [])]
+        return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
+    def _slot(self, key: str, format: int) -> Slot:
+        return Slot(self.client, self._place.bucket, self._key(key), format)
+
+    def _key(self, name: str) -> str:
+        return f"{self._place.prefix}/{name}" if self._place.prefix else name
 
 
 class TableLanding:
@@ -243,7 +286,7 @@ class TableLanding:
 
     def _page(self, behind: int) -> tuple[list[int], bool]:
         """Numbers of the commits behind one, ascending, as many as S3 lists at once; and whether there are more."""
-        with _explained(self.url):
+        with explained(self.url):
             page = self._client.list_objects_v2(
                 Bucket=self._bucket, Prefix=self._key("_commits/"), StartAfter=self._commit_key(behind), MaxKeys=_PAGE
             )
@@ -261,7 +304,7 @@ class TableLanding:
     def commit(self, seq: int) -> Commit:
         """Read one commit."""
         where = f"s3://{self._bucket}/{self._commit_key(seq)}"
-        with _explained(where):
+        with explained(where):
             body = self._client.get_object(Bucket=self._bucket, Key=self._commit_key(seq))["Body"].read()
         return Commit.from_json(body.decode(), where)
 
@@ -274,7 +317,7 @@ class TableLanding:
         """
         where = f"s3://{self._bucket}/{self._commit_key(commit.seq)}"
         try:
-            with _explained(where):
+            with explained(where):
                 self._client.put_object(
                     Bucket=self._bucket,
                     Key=self._commit_key(commit.seq),
@@ -284,7 +327,7 @@ class TableLanding:
                 )
         except LandingError as error:
             cause = error.__cause__
-            if isinstance(cause, ClientError) and _status(cause) in (409, 412):
+            if isinstance(cause, ClientError) and status(cause) in (409, 412):
                 # The answer to our own first try may have been lost: then the commit that is there is ours.
                 if self.commit(commit.seq).load_id == commit.load_id:
                     return
@@ -293,7 +336,7 @@ class TableLanding:
 
     def landed(self, key: str, rows: int, sha256: str) -> LandedFile:
         """What S3 has of a file that was just uploaded."""
-        with _explained(f"{self.url}/{key}"):
+        with explained(f"{self.url}/{key}"):
             found = self._client.head_object(Bucket=self._bucket, Key=self._key(key))
         version = found.get("VersionId")
         return LandedFile(
@@ -318,7 +361,7 @@ class TableLanding:
             for commit in commits
             for file in commit.files
         ]
-        with _explained(f"s3://{self._bucket}/{key}"):
+        with explained(f"s3://{self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
         return f"s3://{self._bucket}/{key}"
 
@@ -333,7 +376,7 @@ class TableLanding:
             "horizon": commit.window.next_lo,
             "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with _explained(f"{self.url}/_applied.json"):
+        with explained(f"{self.url}/_applied.json"):
             self._client.put_object(
                 Bucket=self._bucket, Key=self._key("_applied.json"), Body=json.dumps(content).encode()
             )
@@ -353,7 +396,7 @@ class TableLanding:
 
     def _listed(self, folder: str) -> list[Listed]:
         pages = self._client.get_paginator("list_objects_v2")
-        with _explained(f"{self.url}/{folder}"):
+        with explained(f"{self.url}/{folder}"):
             return [
                 Listed(item["Key"].removeprefix(self._key("")), item["Size"], item["LastModified"])
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._key(folder))
@@ -362,7 +405,7 @@ class TableLanding:
 
     def delete(self, key: str) -> None:
         """Delete one object; in a bucket with versions, hide it. ``el clean`` alone does, and may."""
-        with _explained(f"{self.url}/{key}"):
+        with explained(f"{self.url}/{key}"):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
     def _key(self, name: str) -> str:
@@ -370,31 +413,3 @@ class TableLanding:
 
     def _commit_key(self, seq: int) -> str:
         return self._key(f"_commits/{seq:020d}.json")
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-@contextmanager
-def _explained(where: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        why = {
-            "NoSuchBucket": "there is no such bucket; check LANDING_URL",
-            "AccessDenied": "access is denied; check the AWS credentials and the bucket's policy",
-            "403": "access is denied; check the AWS credentials and the bucket's policy",
-            "InvalidAccessKeyId": "the access key is not known; check AWS_ACCESS_KEY_ID",
-            "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
-            "NoSuchKey": "there is no such object",
-            "404": "there is no such object",
-        }.get(code, f"S3 answered {code or _status(error)}")
-        kind = LandingDamage if code in ("NoSuchKey", "404") else LandingError
-        raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error
-    except (BotoCoreError, OSError) as error:
-        raise LandingError(
-            f"{where}: S3 cannot be reached or used ({type(error).__name__}). Nothing was changed by this step. "
-            "Check the network, AWS_ENDPOINT_URL and the AWS credentials, then run again."
-        ) from error

@@ -28,10 +28,15 @@ _ATTEMPTS = 100
 
 @dataclass
 class Loaded:
-    """What one table's load did, for the report. ``json_misses``: JSON values that became NULL, per column."""
+    """What one table's load did, for the report. ``json_misses``: JSON values that became NULL, per column.
+
+    ``full``: the last commit of a full pass was among them. ``unfinished``: it was asked to stop between two commits.
+    """
 
     rows: int = 0
     commits: int = 0
+    full: bool = False
+    unfinished: bool = False
     warnings: list[str] = field(default_factory=list)
     json_misses: Counter[str] = field(default_factory=Counter)
 
@@ -45,6 +50,7 @@ class Loader:
     server: Redshift
     progress: Callable[[int], None] = lambda rows: None
     expect: Callable[[int], None] = lambda rows: None
+    stopping: Callable[[], str] = lambda: ""
 
     @property
     def raw_name(self) -> str:
@@ -70,6 +76,9 @@ class Loader:
             for _ in range(_ATTEMPTS):
                 pending = self._pending(connection, position, result)
                 while pending:
+                    if self.stopping():
+                        result.unfinished = True
+                        return
                     try:
                         applied = self._apply(connection, self.landing.commit(pending[0]), position, result)
                     except LandingDamage as damage:
@@ -107,6 +116,7 @@ class Loader:
         result.json_misses.update(misses)
         result.rows += commit.rows
         result.commits += 1
+        result.full = result.full or (commit.reading.full and commit.reading.done)
         self.progress(commit.rows)
         if commit.reading.done and commit.mode == "merge" and commit.window.next_lo:
             self.landing.publish_horizon(commit)

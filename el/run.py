@@ -1,323 +1,269 @@
-"""The conductor: which tables, side by side, and what one failure means for the others (nothing).
+"""The conductor: which tables, which job first, and what has to be known before one table is begun.
 
-In: tables and a command. Out: one ``TableRun`` per table. ``extract`` needs MySQL and S3, ``load`` needs S3 and
-Redshift; ``run`` is one after the other. A source's catalog and bound are read once. What is wrong with the
-configuration ends the run before a row moves; what is wrong with a server fails the tables that need it.
+In: tables and what the user asked for. Out: one ``TableRun`` per table. ``extract`` needs MySQL and S3, ``load`` needs
+S3 and Redshift; ``run`` is one after the other. Catalogs and bounds are read once per source, all sources side by side.
+What is wrong with the configuration ends the run before a row moves; what is wrong with a server fails the tables that
+need it.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-
-import pymysql
+from contextlib import contextmanager
 
 from el import settings
 from el.config import Table, raw_name
-from el.errors import ConfigError, ElError, UsageError
+from el.errors import ConfigError, ElError, TableBusy, UsageError
 from el.extract import Extracted, Extractor, said
 from el.landing import Landing
+from el.lease import Hold, Leases
 from el.load import Loaded, Loader
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
 from el.mysql.replica import reads_from
 from el.mysql.window import Bound, read_bound
-from el.plan import Range
-from el.progress import Bar, Progress
+from el.options import Options
+from el.outcome import Job, State, TableRun
+from el.progress import Bar
 from el.redshift import ledger
 from el.redshift.connection import connected as redshift_connected
+from el.side_by_side import patiently, side_by_side
+from el.stop import Stop
 from el.work import work_folder
 
 log = logging.getLogger("el")
 
-
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for beyond what is due. ``since`` and ``to`` are the limits of a backfill."""
-
-    full: bool = False
-    accept_server: bool = False
-    since: str | None = None
-    to: str | None = None
-    max_rows_per_second: int | None = None
-
-    @property
-    def backfill(self) -> bool:
-        """A range is read again; nothing else is."""
-        return self.since is not None or self.to is not None
+#: Who is read, what its tables look like, and how far their watermarks may move.
+_Known = tuple[Bound, dict[str, TableShape], settings.MySQL]
 
 
-@dataclass
-class TableRun:
-    """What happened to one table. ``lo`` and ``next_lo`` are the window; None in mode replace or without a read.
+class Conductor:
+    """One run over some tables. ``results`` can be looked at while it goes on."""
 
-    ``backfill`` is the range that was read again instead, from and up to; None: no limit there. ``counts`` says
-    how many values were not carried as they were, by kind and column.
-    """
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        landing: Landing,
+        leases: Leases,
+        stop: Stop,
+        options: Options,
+        quiet: bool = False,
+    ) -> None:
+        self.results = {table.label: TableRun(table.label, table.mode) for table in tables}
+        self._tables, self._landing, self._leases = tables, landing, leases
+        self._stop, self._options, self._quiet = stop, options, quiet
 
-    table: str
-    mode: str
-    extracted: int = 0
-    loaded: int = 0
-    extract_commits: int = 0
-    load_commits: int = 0
-    full: bool = False
-    lo: str | None = None
-    next_lo: str | None = None
-    backfill: tuple[str | None, str | None] | None = None
-    seconds: float = 0.0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    error: str | None = None
+    def run(self, extracting: bool, loading: bool) -> None:
+        """Extract, load or both.
 
-
-def run(
-    tables: Sequence[Table],
-    extracting: bool,
-    loading: bool,
-    options: Options,
-    quiet: bool = False,
-) -> list[TableRun]:
-    """Extract, load or both.
-
-    Raises:
-        UsageError: configuration, settings or options are wrong; nothing was started.
-    """
-    _check(tables, options)
-    results = {table.label: TableRun(table.label, table.mode) for table in tables}
-    # Settings first: a variable that is missing must not be found after an hour of extract.
-    landing = Landing(settings.landing())
-    sources = _sources(tables) if extracting else []
-    servers = {source: (settings.mysql(source), settings.mysql_replica(source)) for source in sources}
-    patience = settings.replica_seconds()
-    hash_key = settings.hash_key() if extracting and any(table.hash for table in tables) else None
-    redshift = settings.redshift() if loading else None
-    workers = settings.tables_at_once()
-    try:
-        landing.check()
-    except ElError as error:
-        _fail(tables, results, error)
-        return list(results.values())
-    if extracting:
-        _extract(tables, results, landing, servers, patience, hash_key, workers, options, quiet)
-    if redshift:
-        _load(tables, results, landing, redshift, workers, quiet)
-    return list(results.values())
-
-
-def _extract(
-    tables: Sequence[Table],
-    results: dict[str, TableRun],
-    landing: Landing,
-    servers: dict[str, tuple[settings.MySQL, settings.MySQL | None]],
-    patience: int,
-    hash_key: bytes | None,
-    workers: int,
-    options: Options,
-    quiet: bool,
-) -> None:
-    known: dict[str, tuple[Bound, dict[str, TableShape], settings.MySQL]] = {}
-    problems: list[str] = []
-    for source, (primary, replica) in servers.items():
-        own = [table for table in tables if table.source == source]
+        Raises:
+            UsageError: configuration, settings or options are wrong; nothing was started.
+        """
+        self._options.check(self._tables)
+        for result in self.results.values():
+            result.extract = "not begun" if extracting else None
+            result.load = "not begun" if loading else None
+        # Settings first: a variable that is missing must not be found after an hour of extract.
+        sources = _sources(self._tables) if extracting else []
+        servers = {source: (settings.mysql(source), settings.mysql_replica(source)) for source in sources}
+        patience = settings.replica_seconds()
+        hash_key = settings.hash_key() if extracting and any(table.hash for table in self._tables) else None
+        redshift = settings.redshift() if loading else None
+        self._workers = settings.tables_at_once()
         try:
-            with connected(source, primary) as connection:
-                shapes = read_shapes(connection, own)
-            bound = read_bound(source, primary, list(shapes.values()))
-            known[source] = bound, shapes, reads_from(source, primary, replica, bound, patience)
-        except ConfigError as error:
-            problems += error.problems
+            self._landing.check()  # boto3 is patient itself
         except ElError as error:
-            _fail(own, results, error)
-    if problems:
-        raise ConfigError(problems)
-    ready = [table for table in tables if table.source in known]
-    kindness = {source: _kindness(source, tables, servers[source][1] is not None, options) for source in known}
-    ranges = _ranges(ready, {source: shapes for source, (_, shapes, _) in known.items()}, options)
+            if extracting:
+                self._fail("extract", self._tables, error)
+            if loading:
+                self._fail("load", self._tables, error)
+            return
+        if extracting:
+            self._extract(servers, patience, hash_key)
+        if redshift:
+            self._load(redshift)
 
-    def one(table: Table, bar: Bar) -> bool:
-        bound, shapes, server = known[table.source]
-        shape = shapes[table.name]
-        place = landing.table(table.source, shape.raw_name)
-        key = hash_key if table.hash else None
-        done = Extracted()
+    def _extract(
+        self,
+        servers: dict[str, tuple[settings.MySQL, settings.MySQL | None]],
+        patience: int,
+        hash_key: bytes | None,
+    ) -> None:
+        known = self._known(servers, patience)
+        ready = [table for table in self._tables if table.source in known]
+        kindness = {source: self._kindness(source, servers[source][1] is not None) for source in known}
+        ranges = self._options.ranges(ready, {source: shapes for source, (_, shapes, _) in known.items()})
+        progress_of = {table.label: Extracted() for table in ready}
+
+        def one(table: Table, bar: Bar) -> State:
+            bound, shapes, server = known[table.source]
+            shape, done = shapes[table.name], progress_of[table.label]
+            place = self._landing.table(table.source, shape.raw_name)
+            key = hash_key if table.hash else None
+            with self._held(table, "extract", bar) as held:
+                try:
+                    extractor = Extractor(
+                        table,
+                        shape,
+                        server,
+                        place,
+                        bound,
+                        key,
+                        work,
+                        self._options.accept_server,
+                        *bar,
+                        kindness[table.source],
+                        lambda: self._why_stop(held),
+                    )
+                    extractor.run(done, self._options.full, ranges.get(table.label))
+                finally:
+                    result = self.results[table.label]
+                    result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
+                    result.bytes, result.lo, result.next_lo = done.bytes, done.lo, done.next_lo
+                    result.backfill = (done.backfill.lo, done.backfill.to) if done.backfill else None
+                    result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
+                    result.note(*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings)
+                return self._ended(held, done.unfinished, done.commits)
+
+        with work_folder(settings.home()) as work:
+            side_by_side("extract", ready, self.results, one, self._workers, self._stop, self._quiet)
+
+    def _known(
+        self, servers: dict[str, tuple[settings.MySQL, settings.MySQL | None]], patience: int
+    ) -> dict[str, _Known]:
+        """Catalog and bound of every source that answers."""
+
+        def ask(source: str) -> _Known:
+            primary, replica = servers[source]
+            with connected(source, primary) as connection:
+                shapes = read_shapes(connection, [table for table in self._tables if table.source == source])
+            bound = read_bound(source, primary, list(shapes.values()))
+            return bound, shapes, reads_from(source, primary, replica, bound, patience)
+
+        known: dict[str, _Known] = {}
+        problems: list[str] = []
+        with ThreadPoolExecutor(self._workers) as pool:
+            asked = {
+                source: pool.submit(patiently, f"source {source}", lambda source=source: ask(source), self._stop)
+                for source in servers
+            }
+            for source, answer in asked.items():
+                try:
+                    known[source] = answer.result()
+                except ConfigError as error:
+                    problems += error.problems
+                except ElError as error:
+                    self._fail("extract", [table for table in self._tables if table.source == source], error)
+        if problems:
+            raise ConfigError(problems)
+        return known
+
+    def _kindness(self, source: str, replica: bool) -> Kindness:
+        limits = next(table.server for table in self._tables if table.source == source)
+        if self._options.max_rows_per_second is not None:
+            limits = limits.model_copy(update={"max_rows_per_second": self._options.max_rows_per_second})
+        return Kindness(source, limits, replica)
+
+    def _load(self, server: settings.Redshift) -> None:
+        positions: dict[str, dict[str, ledger.Position]] = {}
+
+        def look_up() -> None:
+            with redshift_connected(server) as connection:
+                for source in _sources(self._tables):
+                    positions[source] = ledger.positions(connection, source)
+
         try:
-            kind = kindness[table.source]
-            extractor = Extractor(table, shape, server, place, bound, key, work, options.accept_server, *bar, kind)
-            extractor.run(done, options.full, ranges.get(table.label))
-        finally:
-            result = results[table.label]
-            result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
-            result.lo, result.next_lo = done.lo, done.next_lo
-            result.backfill = (done.backfill.lo, done.backfill.to) if done.backfill else None
-            result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
-            result.warnings += [*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings]
-        return done.commits > 0
+            patiently("Redshift", look_up, self._stop)
+        except ElError as error:
+            self._fail("load", self._tables, error)
+            return
 
-    with work_folder(settings.home()) as work:
-        _side_by_side("extract", ready, results, one, workers, quiet)
+        def loader(table: Table, bar: Bar, held: Hold | None = None) -> Loader:
+            place = self._landing.table(table.source, raw_name(table.name))
+            return Loader(table, place, server, bar.moved, bar.expect, lambda: self._why_stop(held))
 
+        def position(table: Table) -> ledger.Position | None:
+            return positions[table.source].get(raw_name(table.name))
 
-def _check(tables: Sequence[Table], options: Options) -> None:
-    """Raises UsageError for options that contradict each other or the source file."""
-    if not options.backfill:
-        return
-    if options.full or options.accept_server:
-        what = "--full" if options.full else "--accept-server"
-        raise UsageError(f"{what} and --from or --to: choose one. Nothing was started.")
-    whole = [table.label for table in tables if table.cursor is None]
-    if whole:
-        raise UsageError(
-            f"{', '.join(whole)}: --from and --to are ranges of a cursor, and mode replace has none: every run copies "
-            "the whole table. Nothing was started. Name the tables: el run --from … clinic.messages"
-        )
+        pending: list[Table] = []
 
+        def look(table: Table, bar: Bar) -> State:
+            if not loader(table, bar).is_idle(position(table)):
+                pending.append(table)
+                return "not begun"
+            return "nothing new"
 
-def _kindness(source: str, tables: Sequence[Table], replica: bool, options: Options) -> Kindness:
-    limits = next(table.server for table in tables if table.source == source)
-    if options.max_rows_per_second is not None:
-        limits = limits.model_copy(update={"max_rows_per_second": options.max_rows_per_second})
-    return Kindness(source, limits, replica)
-
-
-def _ranges(tables: Iterable[Table], shapes: dict[str, dict[str, TableShape]], options: Options) -> dict[str, Range]:
-    """The range of a backfill in the form of each table's cursor; empty if there is no backfill.
-
-    Raises:
-        UsageError: a limit is no value of a cursor, or there is nothing between the two; all of them at once.
-    """
-    found, wrong = {}, []
-    for table in tables if options.backfill else []:
-        cursor = shapes[table.source][table.name].cursor
-        assert cursor  # mode merge, as _check has seen
-        limits: list[str | None] = []
-        for name, text in (("--from", options.since), ("--to", options.to)):
-            try:
-                limits.append(None if text is None else cursor.parsed(text))
-            except ValueError as error:
-                wrong.append(f"{table.label}: {name} {text!r}: cursor {cursor.name} needs {error}")
-        if len(limits) < 2:
-            continue
-        lo, to = limits
-        if lo is not None and to is not None and cursor.order(lo) >= cursor.order(to):
-            wrong.append(f"{table.label}: nothing is from {options.since} to before {options.to}")
-        found[table.label] = Range(lo, to)
-    if wrong:
-        raise UsageError("\n".join([*wrong, "Nothing was read."]))
-    return found
-
-
-def _load(
-    tables: Sequence[Table],
-    results: dict[str, TableRun],
-    landing: Landing,
-    server: settings.Redshift,
-    workers: int,
-    quiet: bool,
-) -> None:
-    positions: dict[str, dict[str, ledger.Position]] = {}
-    try:
-        with redshift_connected(server) as connection:
-            for source in _sources(tables):
-                positions[source] = ledger.positions(connection, source)
-    except ElError as error:
-        _fail(tables, results, error)
-        return
-
-    def loader(table: Table, bar: Bar) -> Loader:
-        return Loader(table, landing.table(table.source, raw_name(table.name)), server, bar.moved, bar.expect)
-
-    def position(table: Table) -> ledger.Position | None:
-        return positions[table.source].get(raw_name(table.name))
-
-    pending: list[Table] = []
-
-    def look(table: Table, bar: Bar) -> bool:
-        if not loader(table, bar).is_idle(position(table)):
-            pending.append(table)
-        return False
-
-    _side_by_side("look at", tables, results, look, workers, quiet=True)
-    pending.sort(key=list(tables).index)
-    if not pending:
-        return
-    try:
-        with redshift_connected(server) as connection:
-            for source in _sources(pending):
-                ledger.prepare(connection, source, [raw_name(t.name) for t in pending if t.source == source])
-    except ElError as error:
-        _fail(pending, results, error)
-        return
-
-    def one(table: Table, bar: Bar) -> bool:
-        done = Loaded()
+        side_by_side("load", self._tables, self.results, look, self._workers, self._stop, quiet=True)
+        pending.sort(key=list(self._tables).index)
+        if not pending:
+            return
         try:
-            loader(table, bar).run(position(table), done)
-        finally:
-            result = results[table.label]
-            result.loaded, result.load_commits = done.rows, done.commits
-            if done.json_misses:
-                result.counts["json_misses"] = dict(done.json_misses)
-            result.warnings += [*done.warnings, *said({"json_misses": done.json_misses})]
-        return done.commits > 0
+            with redshift_connected(server) as connection:
+                for source in _sources(pending):
+                    ledger.prepare(connection, source, [raw_name(t.name) for t in pending if t.source == source])
+        except ElError as error:
+            self._fail("load", pending, error)
+            return
+        progress_of = {table.label: Loaded() for table in pending}
 
-    _side_by_side("load", pending, results, one, workers, quiet)
+        def one(table: Table, bar: Bar) -> State:
+            done = progress_of[table.label]
+            with self._held(table, "load", bar) as held:
+                try:
+                    loader(table, bar, held).run(position(table), done)
+                finally:
+                    result = self.results[table.label]
+                    result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full
+                    if done.json_misses:
+                        result.counts["json_misses"] = dict(done.json_misses)
+                    result.note(*done.warnings, *said({"json_misses": done.json_misses}))
+                return self._ended(held, done.unfinished, done.commits)
 
+        side_by_side("load", pending, self.results, one, self._workers, self._stop, self._quiet)
 
-def _side_by_side(
-    verb: str,
-    tables: Sequence[Table],
-    results: dict[str, TableRun],
-    one: Callable[[Table, Bar], bool],
-    workers: int,
-    quiet: bool,
-) -> None:
-    """Run ``one`` for every table; an error is kept with its table and leaves the others alone."""
-    with Progress(verb, [table.label for table in tables], quiet) as progress:
+    @contextmanager
+    def _held(self, table: Table, job: Job, bar: Bar) -> Iterator[Hold]:
+        """The lease of a job on a table.
 
-        def guarded(table: Table) -> None:
-            result = results[table.label]
-            began = time.monotonic()
-            progress.start(table.label)
-            state = "failed"
-            try:
-                moved = one(table, progress.bar(table.label))
-                state = "done" if moved else "nothing new"
-            except UsageError:
-                raise
-            except ElError as error:
-                _add_error(result, str(error))
-                log.error("%s %s failed: %s", verb, table.label, error)
-            except pymysql.err.MySQLError as error:  # outside of a `connected` block there should be none
-                _add_error(result, f"{table.label}: MySQL failed: {type(error).__name__}")
-            finally:
-                result.seconds += time.monotonic() - began
-                progress.finish(table.label, state)
-                log.info("%s %s: %s in %.2f s", verb, table.label, state, time.monotonic() - began)
-
-        pool = ThreadPoolExecutor(workers)
+        Raises:
+            TableBusy: another run works on it, and does what this one would.
+            ElError: another run works on it, and does not do what this one was asked for.
+        """
         try:
-            for future in [pool.submit(guarded, table) for table in tables]:
-                future.result()
-        finally:
-            # After Ctrl-C or a bug: what runs is finished, what waits is not started.
-            pool.shutdown(wait=True, cancel_futures=True)
+            with self._leases.hold(table.source, table.name, job, bar.say) as held:
+                if held.took_over:
+                    self.results[table.label].note(held.took_over)
+                yield held
+        except TableBusy as busy:
+            if job == "extract" and self._options.special:
+                raise ElError(
+                    f"{table.label}: {busy}. It does not do what {self._options.special} asked for, and this run did "
+                    "not either. Run the same again when it has ended."
+                ) from None
+            raise
 
+    def _why_stop(self, held: Hold | None) -> str:
+        if held and held.lost:
+            return f"{held.lost} took its lease over"
+        return self._stop()
 
-def _fail(tables: Iterable[Table], results: dict[str, TableRun], error: ElError) -> None:
-    if isinstance(error, UsageError):
-        raise error
-    log.error("%s", error)
-    for table in tables:
-        _add_error(results[table.label], str(error))
+    def _ended(self, held: Hold, unfinished: bool, commits: int) -> State:
+        if not unfinished:
+            held.succeeded = True
+            return "done" if commits else "nothing new"
+        if held.lost:
+            raise TableBusy(f"{held.lost} took its lease over while it was held up")
+        return "cut off"
 
-
-def _add_error(result: TableRun, text: str) -> None:
-    result.error = f"{result.error}\n{text}" if result.error else text
+    def _fail(self, job: Job, tables: Iterable[Table], error: ElError) -> None:
+        if isinstance(error, UsageError):
+            raise error
+        log.error("%s", error)
+        for table in tables:
+            self.results[table.label].fail(job, str(error))
 
 
 def _sources(tables: Iterable[Table]) -> list[str]:

@@ -9,6 +9,7 @@ instead (``secrets.py``), and its variable says where. AWS credentials are boto3
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -66,6 +67,24 @@ VARIABLES = (
     Variable("EL_SOURCES", "folder of the source files", "el/sources"),
     Variable("EL_HOME", "folder for logs and for work that is deleted when a run ends", ".el"),
     Variable("EL_TABLES_AT_ONCE", "how many tables are worked on side by side", "4"),
+    Variable(
+        "EL_LEASE_SECONDS",
+        "how long the lease of a run that died on another host keeps its tables; 0 takes none: two runs may then do "
+        "the same work twice, and a table's lag is that of its last commit",
+        "60",
+    ),
+    Variable(
+        "EL_TRIGGER",
+        "hand or schedule: what the record of a run says. Mistakes in a source file are an alert on schedule only",
+        "hand on a terminal, else schedule",
+    ),
+    Variable("EL_ALERTS_SNS_TOPIC", "ARN of the SNS topic that alerts go to", "none"),
+    Variable(
+        "EL_ALERTS_APPRISE",
+        "URLs of the library apprise that alerts go to, with blanks between: Slack, e-mail, PagerDuty and others",
+        "none",
+        secret=True,
+    ),
 )
 
 
@@ -119,6 +138,14 @@ class LandingPlace:
 
     bucket: str
     prefix: str
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Where alerts go: the ARN of an SNS topic, and apprise's URLs, which hold passwords and tokens."""
+
+    sns_topic: str | None
+    apprise: tuple[str, ...] = field(repr=False)
 
 
 def mysql(source: str) -> MySQL:
@@ -266,6 +293,42 @@ def tables_at_once() -> int:
     if not value.isdigit() or not 1 <= int(value) <= 64:
         raise SettingError(f"EL_TABLES_AT_ONCE is {value!r}. It must be a number from 1 to 64.")
     return int(value)
+
+
+def lease_seconds() -> int:
+    """How long a lease lasts that nobody renews; 0: none are taken.
+
+    Raises:
+        SettingError: EL_LEASE_SECONDS is neither 0 nor a number from 4 to 3600.
+    """
+    value = os.environ.get("EL_LEASE_SECONDS") or "60"
+    if not value.isdigit() or (int(value) != 0 and not 4 <= int(value) <= 3600):
+        raise SettingError(f"EL_LEASE_SECONDS is {value!r}. It must be 0 or a number from 4 to 3600.")
+    return int(value)
+
+
+def trigger() -> str:
+    """``hand`` or ``schedule``.
+
+    Raises:
+        SettingError: EL_TRIGGER is neither.
+    """
+    value = os.environ.get("EL_TRIGGER") or ("hand" if sys.stdin and sys.stdin.isatty() else "schedule")
+    if value not in ("hand", "schedule"):
+        raise SettingError(f"EL_TRIGGER is {value!r}. It must be hand or schedule.")
+    return value
+
+
+def alerts() -> Alerts:
+    """Where alerts go; nowhere if neither variable is set.
+
+    Raises:
+        SettingError: EL_ALERTS_SNS_TOPIC is no ARN of a topic.
+    """
+    topic = os.environ.get("EL_ALERTS_SNS_TOPIC") or None
+    if topic and not topic.startswith("arn:"):
+        raise SettingError(f"EL_ALERTS_SNS_TOPIC is {topic!r}. It must be the ARN of an SNS topic: arn:aws:sns:…")
+    return Alerts(topic, tuple((os.environ.get("EL_ALERTS_APPRISE") or "").split()))
 
 
 def configure_dlt() -> None:

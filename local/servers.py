@@ -21,6 +21,9 @@ from typing import Any
 
 BUCKET = "el-landing"
 REGION = "us-east-1"
+ALERTS = "el-alerts"
+#: moto's account.
+TOPIC = f"arn:aws:sns:{REGION}:123456789012:{ALERTS}"
 
 
 class StackError(Exception):
@@ -147,21 +150,46 @@ def redshift(folder: Path, state: dict[str, Any]) -> Server:
 
 
 def make_bucket(state: dict[str, Any]) -> None:
-    """Make the landing's bucket, with versions, unless it is there."""
+    """Make the landing's bucket, with versions, unless it is there, and the topic of alerts with a queue behind it."""
     if _http_status(f"http://127.0.0.1:{state['ports']['s3']}/{BUCKET}?versioning") == 200:
         return
+    s3 = client(state, "s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    client(state, "sns").create_topic(Name=ALERTS)
+    client(state, "sqs").create_queue(QueueName=ALERTS)
+    client(state, "sns").subscribe(
+        TopicArn=TOPIC,
+        Protocol="sqs",
+        Endpoint=TOPIC.replace(":sns:", ":sqs:"),
+        Attributes={"RawMessageDelivery": "true"},
+    )
+
+
+def alerts(state: dict[str, Any]) -> list[str]:
+    """The alerts that came since the last call."""
+    sqs = client(state, "sqs")
+    url = sqs.get_queue_url(QueueName=ALERTS)["QueueUrl"]
+    found: list[str] = []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            found.append(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def client(state: dict[str, Any], service: str) -> Any:
+    """A client of one of the services that moto imitates."""
     import boto3
 
     connection = aws(state)
-    s3 = boto3.client(
-        "s3",
+    return boto3.client(
+        service,
         endpoint_url=connection["AWS_ENDPOINT_URL"],
         aws_access_key_id=connection["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=connection["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
     )
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _socket(folder: Path) -> str:

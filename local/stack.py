@@ -99,6 +99,10 @@ class Stack:
             print(f"{name:<10} 127.0.0.1:{port:<6} {status:<14} {self.log_folder / name}.log")
         return everything
 
+    def alerts(self) -> None:
+        """Print the alerts that came since they were printed last."""
+        print("\n\n".join(servers.alerts(self._state())) or "no alert came")
+
     def _down(self) -> None:
         for name in ("redshift", "s3", "mysql"):
             process = self._process(name)
@@ -150,6 +154,7 @@ class Stack:
             "LANDING_URL": f"s3://{servers.BUCKET}/landing",
             **servers.aws(state),
             "EL_HASH_KEY": passwords["hash_key"],
+            "EL_ALERTS_SNS_TOPIC": servers.TOPIC,
             "DESTINATION__REDSHIFT__CREDENTIALS__HOST": "127.0.0.1",
             "DESTINATION__REDSHIFT__CREDENTIALS__PORT": str(redshift),
             "DESTINATION__REDSHIFT__CREDENTIALS__DATABASE": "dev",
@@ -258,7 +263,7 @@ def _write_private(path: Path, text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description="The servers of the local stack.")
-    parser.add_argument("action", choices=["up", "down", "reset", "ps", "env"])
+    parser.add_argument("action", choices=["up", "down", "reset", "ps", "env", "alerts"])
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".local", help="where data, logs and env lie")
     arguments = parser.parse_args()
     stack = Stack(arguments.folder)

@@ -149,6 +149,30 @@ class Source:
         for key in self.objects(prefix):
             self.s3.delete_object(Bucket=place.netloc, Key=f"{place.path.strip('/')}/{self.name}/{key}")
 
+    def beside(self, key: str) -> dict[str, Any]:
+        """An object of the landing that belongs to no source's folder: a lease, a record, the problems."""
+        place = urlsplit(self.env["LANDING_URL"])
+        key = f"{place.path.strip('/')}/{key}"
+        return dict(json.loads(self.s3.get_object(Bucket=place.netloc, Key=key)["Body"].read()))
+
+    def host(self, name: str) -> dict[str, str]:
+        """Variables of another host: it has a disk of its own."""
+        return {"EL_HOME": str(self.folder / name)}
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None, program: Any = ("-m", "el.cli")) -> Any:
+        """Start ``el``; what it prints is in its ``communicate()``."""
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, *program, *arguments],
+                cwd=self.folder,
+                env=self.env | (env or {}),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return self.processes[-1]
+
     def commit(self, table: str, seq: int) -> dict[str, Any]:
         """One commit as it lies on S3."""
         place = urlsplit(self.env["LANDING_URL"])
@@ -223,6 +247,7 @@ def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callabl
             ),
             "EL_SOURCES": str(folder / "sources"),
             "EL_HOME": str(folder / "home"),
+            "EL_ALERTS_SNS_TOPIC": "",  # a developer's alerts are his own
         }
         s3 = boto3.client(
             "s3",
@@ -256,6 +281,17 @@ def _drop(source: Source) -> None:
         source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
     source.delete_objects()
+    # What runs leave beside it. Their names are those of the logs here.
+    landing = urlsplit(source.env["LANDING_URL"]).path.strip("/")
+    runs = [
+        f"{landing}/_runs/{log.stem}{end}" for log in source.folder.rglob("logs/*.log") for end in (".json", ".log")
+    ]
+    pages = source.s3.get_paginator("list_objects_v2").paginate(
+        Bucket="el-landing", Prefix=f"{landing}/_leases/{source.name}/"
+    )
+    leases = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    for key in [*runs, *leases, f"{landing}/_alerts/{source.name}.json"]:
+        source.s3.delete_object(Bucket="el-landing", Key=key)
 
 
 @pytest.fixture

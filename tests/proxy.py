@@ -17,6 +17,27 @@ from urllib.parse import urlsplit
 Before = Callable[[str, str], int | None]
 
 
+class Gate:
+    """A ``Before`` that stands still at the first request that is the one, until it is opened."""
+
+    def __init__(self, is_moment: Callable[[str, str], bool]) -> None:
+        self._is_moment = is_moment
+        self._came, self._open = threading.Event(), threading.Event()
+
+    def __call__(self, method: str, path: str) -> int | None:
+        if self._is_moment(method, path) and not self._came.is_set():
+            self._came.set()
+            self._open.wait()
+        return None
+
+    def wait(self) -> None:
+        """Until somebody stands before it."""
+        assert self._came.wait(60), "the moment never came"
+
+    def open(self) -> None:
+        self._open.set()
+
+
 @contextmanager
 def s3_proxy(endpoint: str, before: Before) -> Iterator[str]:
     """The proxy's URL."""

@@ -42,6 +42,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=os.environ | _HEAP,
+            start_new_session=True,  # a terminal sends Ctrl-C to every process of ours
         )
         self._tell({"session": session(self._server), "batch_rows": _BATCH_ROWS})
         return self

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Sized
+from collections.abc import Callable, Generator, Iterable, Sized
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ _PAUSES = (1, 2, 5, 10, 20)
 class Piece:
     """Rows that were read. ``chunk`` is the one that they are the whole of; None in the middle of one query.
 
-    ``cut_off``: the hours are over, so no piece follows although there are more rows.
+    ``cut_off``: the hours are over or it was asked to stop, so no piece follows although there are more rows.
     """
 
     batches: list[pa.RecordBatch]
@@ -67,10 +67,12 @@ class Reader:
         hash_key: bytes | None,
         kindness: Kindness,
         say: Say,
+        stopping: Callable[[], str] = lambda: "",
     ) -> None:
+        """``stopping`` says why no chunk may be begun any more; empty as long as it may."""
         self._label, self._source, self._server, self._shape = label, source, server, shape
         self._values = Values(label, shape, hash_key)
-        self._kindness, self._say = kindness, say
+        self._kindness, self._say, self._stopping = kindness, say, stopping
         self._process: Process | None = None
         self._stopped = False
 
@@ -86,7 +88,8 @@ class Reader:
             self._process.kill()
 
     def read(self, chunks: Chunks, to_the_end: bool = True) -> Generator[Piece, None, None]:
-        """The rows of the chunks; ``to_the_end``: also when the hours are over, else the last piece is ``cut_off``.
+        """The rows of the chunks; ``to_the_end``: also when the hours are over or it is asked to stop, else the
+        last piece is ``cut_off``.
 
         Raises:
             SourceError: MySQL refused, the connection was lost too often, or a value cannot be carried.
@@ -114,9 +117,9 @@ class Reader:
                         made, counts = self._converted(process.answer())
                         # Still among those that were asked for: if the connection is lost now, it is read again.
                         rows = sum(len(batch) for batch in made)
-                        go_on = (
-                            self._kindness.pause(connection, rows, self._say, self._is_stopped, to_the_end) and go_on
-                        )
+                        no_more = self._is_stopped if to_the_end else self._is_ending
+                        go_on = self._kindness.pause(connection, rows, self._say, no_more, to_the_end) and go_on
+                        go_on = go_on and (to_the_end or not self._stopping())
                         chunk = asked.popleft()
                         turns.give_back()
                         piece = Piece(made, counts, chunk, not (go_on or asked or chunks.ended))
@@ -147,6 +150,9 @@ class Reader:
 
     def _is_stopped(self) -> bool:
         return self._stopped
+
+    def _is_ending(self) -> bool:
+        return self._stopped or bool(self._stopping())
 
     def read_by_one_query(self, condition: str) -> Generator[Piece, None, None]:
         """The rows of a table that has no key to make chunks of. A connection that is lost ends it.

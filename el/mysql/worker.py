@@ -14,6 +14,8 @@ has no backpressure and gives memory back only when its process ends. Standard e
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import threading
 from queue import Queue
@@ -21,6 +23,9 @@ from typing import Any
 
 
 def main() -> None:
+    # Ctrl-C and a service manager reach every process of a run; el alone decides when the reading ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
@@ -41,6 +46,7 @@ def main() -> None:
 
 def _begin_queries(begun: Queue[Any]) -> None:
     """Put a stream into the queue for each query; None, or what went wrong, at the end."""
+    parent = os.getppid()
     try:
         import connectorx
 
@@ -55,6 +61,8 @@ def _begin_queries(begun: Queue[Any]) -> None:
                 pre_execution_query=settings["session"],
             )
             begun.put(stream)
+        if os.getppid() != parent:  # el has died: a query that nobody waits for must not go on
+            os._exit(1)
         begun.put(None)
     except BaseException as error:  # a panic is no Exception; it has to end the process, not this thread alone
         begun.put(error)

@@ -1,0 +1,116 @@
+"""Alerts: tells people on SNS and on whatever the library apprise knows (Slack, e-mail, PagerDuty, …).
+
+In: problems that are due. Out: one message per run and channel, however many tables it is about, and which channels
+took it. A message holds names, counts and our own errors' texts, never a value. URLs of apprise hold passwords: a
+channel is called by its kind and place in the list (``slack 2``), and what its library says is dropped, because it may
+quote them.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from el import settings
+from el.errors import AlertError
+from el.problems import Problem
+
+log = logging.getLogger("el")
+
+#: Problems that are spelled out in one message.
+_AT_MOST = 20
+
+
+class Channels:
+    """Where alerts go. Nothing is opened before something is sent."""
+
+    def __init__(self, places: settings.Alerts) -> None:
+        self._ways: dict[str, Callable[[str, str], None]] = {}
+        if topic := places.sns_topic:
+            self._ways["sns"] = partial(_sns, topic)
+        for number, url in enumerate(places.apprise, 1):
+            self._ways[f"{_kind(url)} {number}"] = partial(_apprise, url)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._ways)
+
+    def send(self, title: str, body: str, names: Sequence[str] | None = None) -> dict[str, str | None]:
+        """Send to some channels, or all; per channel why it failed, or None. A channel that fails stops no other."""
+        done: dict[str, str | None] = {}
+        for name in self.names if names is None else names:
+            try:
+                self._ways[name](title, body)
+                done[name] = None
+            except AlertError as error:
+                done[name] = str(error)
+                log.error("an alert could not be sent to %s: %s", name, error)
+        return done
+
+
+def message(problems: Sequence[Problem]) -> tuple[str, str]:
+    """Title and body of one alert."""
+    new, over = [p for p in problems if not p.over], [p for p in problems if p.over]
+    parts = [f"{len(new)} new problem{'s' * (len(new) != 1)}"] if new else []
+    parts += [f"{len(over)} over"] if over else []
+    title = f"el: {', '.join(parts)}"
+    if len(problems) == 1:
+        title = f"el: {problems[0].name}{': over' * bool(over)}"
+    lines = []
+    for problem in [*new, *over][:_AT_MOST]:
+        over_now = f"OVER: {problem.name} (since {problem.since})"
+        lines.append(over_now if problem.over else f"{problem.name}: {problem.text}")
+        seen_by = (problem.over_run if problem.over else problem.run) or ""
+        lines.append(f"    seen by {seen_by}" if seen_by.startswith("el ") else f"    el runs show {seen_by}")
+    if len(problems) > _AT_MOST:
+        lines.append(f"and {len(problems) - _AT_MOST} more: el status")
+    return title, "\n".join([*lines, f"sent by el on {platform.node()}"])
+
+
+def _sns(topic: str, title: str, body: str) -> None:
+    region = topic.split(":")[3] if topic.count(":") >= 5 else settings.aws_region()
+    try:
+        client = boto3.client(
+            "sns",
+            region_name=region or None,
+            config=Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "max_attempts": 3}),
+        )
+        # SNS takes a subject of ASCII only.
+        client.publish(TopicArn=topic, Subject=title.encode("ascii", "replace").decode()[:100], Message=body)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "an error")
+        raise AlertError(f"SNS answered {code} for EL_ALERTS_SNS_TOPIC") from None
+    except (BotoCoreError, OSError, ValueError) as error:
+        raise AlertError(f"SNS cannot be reached or used ({type(error).__name__})") from None
+
+
+def _apprise(url: str, title: str, body: str) -> None:
+    library = logging.getLogger("apprise")
+    library.propagate = False
+    library.addHandler(logging.NullHandler())
+    try:
+        import apprise
+
+        channel: Any = apprise.Apprise(asset=apprise.AppriseAsset(app_id="el", app_desc="el", async_mode=False))
+        known, took = channel.add(url), False
+        took = bool(known and channel.notify(title=title, body=body))
+    except Exception as error:  # its plug-ins raise what they like, with URLs in it
+        raise AlertError(f"apprise failed ({type(error).__name__})") from None
+    if not known:
+        raise AlertError("apprise does not understand this URL of EL_ALERTS_APPRISE")
+    if not took:
+        raise AlertError("it was not taken: the service cannot be reached or refused it")
+
+
+def _kind(url: str) -> str:
+    """``slack`` of ``slack://token``; nothing else of a URL is ever shown."""
+    scheme = urlsplit(url).scheme if "://" in url else ""
+    return scheme if scheme.isalnum() and scheme.isascii() else "apprise"

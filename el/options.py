@@ -1,0 +1,74 @@
+"""What the user asked for beyond what is due, checked against the source files and MySQL's catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from el.config import Table
+from el.errors import UsageError
+from el.mysql.catalog import TableShape
+from el.plan import Range
+
+
+@dataclass(frozen=True)
+class Options:
+    """``since`` and ``to`` are the limits of a backfill."""
+
+    full: bool = False
+    accept_server: bool = False
+    since: str | None = None
+    to: str | None = None
+    max_rows_per_second: int | None = None
+
+    @property
+    def backfill(self) -> bool:
+        """A range is read again; nothing else is."""
+        return self.since is not None or self.to is not None
+
+    @property
+    def special(self) -> str:
+        """The option that no other run would do for us; empty if this is a run like any other."""
+        if self.backfill:
+            return "--from and --to"
+        return "--full" if self.full else "--accept-server" if self.accept_server else ""
+
+    def check(self, tables: Sequence[Table]) -> None:
+        """Raises UsageError for options that contradict each other or the source file."""
+        if not self.backfill:
+            return
+        if self.full or self.accept_server:
+            what = "--full" if self.full else "--accept-server"
+            raise UsageError(f"{what} and --from or --to: choose one. Nothing was started.")
+        whole = [table.label for table in tables if table.cursor is None]
+        if whole:
+            raise UsageError(
+                f"{', '.join(whole)}: --from and --to are ranges of a cursor, and mode replace has none: every run "
+                "copies the whole table. Nothing was started. Name the tables: el run --from … clinic.messages"
+            )
+
+    def ranges(self, tables: Iterable[Table], shapes: Mapping[str, Mapping[str, TableShape]]) -> dict[str, Range]:
+        """The range of a backfill in the form of each table's cursor; empty if there is no backfill.
+
+        Raises:
+            UsageError: a limit is no value of a cursor, or there is nothing between the two; all of them at once.
+        """
+        found, wrong = {}, []
+        for table in tables if self.backfill else []:
+            cursor = shapes[table.source][table.name].cursor
+            assert cursor  # mode merge, as `check` has seen
+            limits: list[str | None] = []
+            for name, text in (("--from", self.since), ("--to", self.to)):
+                try:
+                    limits.append(None if text is None else cursor.parsed(text))
+                except ValueError as error:
+                    wrong.append(f"{table.label}: {name} {text!r}: cursor {cursor.name} needs {error}")
+            if len(limits) < 2:
+                continue
+            lo, to = limits
+            if lo is not None and to is not None and cursor.order(lo) >= cursor.order(to):
+                wrong.append(f"{table.label}: nothing is from {self.since} to before {self.to}")
+            found[table.label] = Range(lo, to)
+        if wrong:
+            raise UsageError("\n".join([*wrong, "Nothing was read."]))
+        return found

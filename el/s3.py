@@ -1,0 +1,172 @@
+"""S3 below the landing: the client, what S3's refusals mean, and small objects that are written under a condition.
+
+In: a bucket and a key. Out: a ``Slot``: leases, records of runs and the state of problems are such objects. Two hosts
+that write one at the same time do not overwrite each other: the slower one is told. Ages are differences of S3's own
+clock (its ``Date`` and ``Last-Modified``), because the clocks of two hosts may differ by more than a lease lasts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from el import settings
+from el.errors import LandingDamage, LandingError, LandingUnreachable, Taken
+
+#: Answers after which the same request may succeed.
+_BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "Throttling", "RequestLimitExceeded"}
+
+
+def client(attempts: int = 4) -> Any:
+    """A client of S3; safe to use from several threads."""
+    return boto3.client(
+        "s3",
+        region_name=settings.aws_region(),
+        config=Config(
+            retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=10, max_pool_connections=32
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a slot holds. ``now`` is S3's clock, ``age`` the seconds since it was written; None: there is no object."""
+
+    content: dict[str, Any] | None
+    etag: str | None
+    now: datetime
+    age: float = 0.0
+
+
+class Slot:
+    """One small JSON object. ``format`` is the version of what this el writes there and understands."""
+
+    def __init__(self, client: Any, bucket: str, key: str, format: int) -> None:
+        self._client, self._bucket, self._key, self._format = client, bucket, key, format
+        self.url = f"s3://{bucket}/{key}"
+
+    def read(self) -> Found:
+        """What it holds. An object that cannot be read counts as empty: it is written anew under its ETag.
+
+        Raises:
+            LandingError: S3 refuses, or another version of el wrote it in a form that this one does not know.
+        """
+        try:
+            with explained(self.url):
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
+                body = answer["Body"].read()
+        except LandingDamage as error:
+            return Found(None, None, _now(getattr(error.__cause__, "response", {})))
+        now = _now(answer)
+        age = max(0.0, (now - answer["LastModified"]).total_seconds())
+        try:
+            content = json.loads(body)
+            version, by = content["format"], content.get("el_version")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Found(None, answer["ETag"], now, age)
+        if version != self._format:
+            raise LandingError(
+                f"{self.url} has format {version} and this el knows format {self._format}. Nothing was changed. "
+                f"It was written by el {by}: use the same version on both hosts."
+            )
+        return Found(content, answer["ETag"], now, age)
+
+    def write(self, content: dict[str, Any], replaces: str | None) -> str:
+        """Write it, if it still is what ``replaces`` says: an ETag, or None for no object. The new ETag.
+
+        Raises:
+            Taken: another process wrote it first.
+            LandingError: S3 refuses.
+        """
+        condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces}
+        try:
+            return self._put(content, condition)
+        except LandingError as error:
+            cause = error.__cause__
+            if not isinstance(cause, ClientError) or status(cause) not in (404, 409, 412):
+                raise
+            # The answer to our own first try may have been lost: then what is there is ours.
+            found = self.read()
+            if found.etag and found.content == self._stamped(content):
+                return found.etag
+            raise Taken(f"{self.url}: another process wrote it first") from None
+
+    def put(self, content: dict[str, Any]) -> None:
+        """Write it whatever is there; for objects that have one writer.
+
+        Raises:
+            LandingError: S3 refuses.
+        """
+        self._put(content, {})
+
+    def _put(self, content: dict[str, Any], condition: dict[str, str]) -> str:
+        with explained(self.url):
+            answer = self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._key,
+                Body=json.dumps(self._stamped(content), indent=1).encode(),
+                ContentType="application/json",
+                **condition,
+            )
+        return str(answer["ETag"])
+
+    def _stamped(self, content: dict[str, Any]) -> dict[str, Any]:
+        return {"format": self._format} | content
+
+
+def _now(answer: Any) -> datetime:
+    """S3's clock at its answer, in whole seconds; this host's where something in between took the header away."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
+    except ValueError:
+        return datetime.now(UTC)
+
+
+def status(error: ClientError) -> int:
+    """The HTTP status of a refusal."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Turns what boto3 raises into an error that says what to do.
+
+    Raises:
+        LandingDamage: there is no such object.
+        LandingUnreachable: S3 does not answer, or is busy; trying again may help.
+        LandingError: S3 refuses.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        why = {
+            "NoSuchBucket": "there is no such bucket; check LANDING_URL",
+            "AccessDenied": "access is denied; check the AWS credentials and the bucket's policy",
+            "403": "access is denied; check the AWS credentials and the bucket's policy",
+            "InvalidAccessKeyId": "the access key is not known; check AWS_ACCESS_KEY_ID",
+            "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
+            "NoSuchKey": "there is no such object",
+            "404": "there is no such object",
+        }.get(code, f"S3 answered {code or status(error)}")
+        kind = LandingDamage if code in ("NoSuchKey", "404") else LandingError
+        if code in _BUSY or status(error) >= 500:
+            kind = LandingUnreachable
+        raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error
+    except (BotoCoreError, OSError) as error:
+        again = isinstance(error, (HTTPClientError, NoConnection, OSError))  # no credentials: will be none in a moment
+        raise (LandingUnreachable if again else LandingError)(
+            f"{where}: S3 cannot be reached or used ({type(error).__name__}). Nothing was changed by this step. "
+            "Check the network, AWS_ENDPOINT_URL and the AWS credentials, then run again."
+        ) from error

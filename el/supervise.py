@@ -1,0 +1,176 @@
+"""One run from its beginning to its end: signals, record, log, the conductor, problems and alerts, the report.
+
+In: a command and what it was asked for. Out: an exit code, text on standard output and standard error, and the record.
+Nothing that goes wrong with the record or an alert changes what is said of the tables; it is said beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from el import config, settings
+from el.config import Table
+from el.errors import ElError, ExitCode, UsageError
+from el.landing import Landing
+from el.lease import Leases
+from el.notify import Channels
+from el.options import Options
+from el.outcome import TableRun
+from el.problems import EL, Seen
+from el.report import failures, report
+from el.run import Conductor
+from el.runs import Run, logged
+from el.status import status
+from el.stop import Stop, listening
+from el.watch import lag_seen, table_seen, tell
+
+log = logging.getLogger("el")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was typed. ``name`` is extract, load or run; ``timeout`` in seconds."""
+
+    name: str
+    selectors: Sequence[str]
+    options: Options
+    timeout: int | None = None
+    as_json: bool = False
+
+    @property
+    def extracting(self) -> bool:
+        return self.name != "load"
+
+    @property
+    def loading(self) -> bool:
+        return self.name != "extract"
+
+    @property
+    def line(self) -> str:
+        """The command line as it was understood. A selector that could be none is not repeated: it might be a URL."""
+        options = [
+            f"--{name}" + ("" if value is True else f" {value}")
+            for name, value in (
+                ("full", self.options.full),
+                ("accept-server", self.options.accept_server),
+                ("from", self.options.since),
+                ("to", self.options.to),
+                ("max-rows-per-second", self.options.max_rows_per_second),
+                ("timeout", self.timeout and f"{self.timeout}s"),
+            )
+            if value
+        ]
+        return " ".join(["el", self.name, *options, *map(config.shown, self.selectors)])
+
+
+def supervise(command: Command) -> int:
+    """Do the command; the exit code.
+
+    Raises:
+        UsageError: nothing was started.
+    """
+    run = Run(command.name, command.line, settings.trigger(), settings.home())
+    with logged(run):
+        landing: Landing | None = None
+        try:
+            landing = Landing(settings.landing())
+            tables = config.select(config.load_sources(settings.sources_folder()), command.selectors)
+            channels = Channels(settings.alerts())
+            return _supervised(command, run, landing, tables, channels)
+        except UsageError as error:
+            log.error("%s", error)
+            if run.trigger == "schedule" or run.on_s3:  # by hand, whoever typed it reads it
+                _not_started(command, run, landing, error)
+            raise
+        except ElError as error:
+            log.error("%s", error)
+            run.end(landing, "failed", ExitCode.FAILED, str(error))
+            raise
+        except Exception as error:
+            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
+            log.error("internal error: %s at %s", type(error).__name__, frames)
+            run.end(landing, "failed", ExitCode.FAILED, f"internal error: {type(error).__name__}")
+            raise ElError(
+                f"internal error: {type(error).__name__}. What was committed stays. It is a mistake in el: please "
+                f"report it with the log, {run.log_file}"
+            ) from None
+
+
+def _supervised(command: Command, run: Run, landing: Landing, tables: Sequence[Table], channels: Channels) -> int:
+    stop = Stop()
+    leases = Leases(landing, run.name, settings.lease_seconds(), run.home, stop)
+    conductor = Conductor(tables, landing, leases, stop, command.options, quiet=command.as_json)
+    results = list(conductor.results.values())
+    run.tables = lambda: [result.json() for result in results]
+
+    def at_once() -> None:
+        leases.release()
+        run.end(landing, "interrupted" if stop.by_signal else "failed", _code(stop, results, True), stop())
+
+    with listening(stop, at_once, command.timeout):
+        with leases, run.going(landing):
+            conductor.run(command.extracting, command.loading)
+            _tell_problems(command, run, landing, channels, tables, results)
+        for result in results:
+            log.info("%s", json.dumps(result.json()))
+        code = _code(stop, results)
+        errors = failures(results)
+        unfinished = [r.table for r in results if stop() and {r.extract, r.load} & {"not begun", "cut off"}]
+        if unfinished:
+            also = f"error: {stop()}: {', '.join(unfinished)}: not finished. What was committed stays; run again."
+            errors = "\n".join(part for part in (errors, also) if part)
+        state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
+        kept_here = run.end(landing, state, code, errors or None)
+    if kept_here:
+        run.warnings.append(f"the record of this run is on this host only, beside its log: {kept_here}")
+    click.echo(report(results, run, command.as_json))
+    if errors:
+        click.echo(errors, err=True)
+    return code
+
+
+def _code(stop: Stop, results: Sequence[TableRun], at_once: bool = False) -> ExitCode:
+    if stop.by_signal:
+        return ExitCode.INTERRUPTED
+    unfinished = stop() and any({r.extract, r.load} & {"not begun", "cut off"} for r in results)
+    return ExitCode.FAILED if at_once or unfinished or any(r.error for r in results) else ExitCode.DONE
+
+
+def _not_started(command: Command, run: Run, landing: Landing | None, error: UsageError) -> None:
+    """A run that could not be started: nobody may be there to read why."""
+    kept_here = run.end(landing, "failed", ExitCode.USAGE, str(error))
+    if kept_here:
+        click.echo(f"note: the record of this run is on this host only, beside its log: {kept_here}", err=True)
+    if run.trigger != "schedule":
+        return
+    seen = [Seen(f"el {command.name}", "run", str(error))]
+    for warning in tell(run.name, landing, Channels(settings.alerts()), {EL: seen}):
+        click.echo(f"note: {warning}", err=True)
+
+
+def _tell_problems(
+    command: Command,
+    run: Run,
+    landing: Landing,
+    channels: Channels,
+    tables: Sequence[Table],
+    results: Sequence[TableRun],
+) -> None:
+    """What the run saw, written down and told; what did not work becomes a warning of the run."""
+    seen: dict[str, list[Seen]] = {EL: [Seen(f"el {command.name}", "run", None)]}
+    for table, result in zip(tables, results, strict=True):
+        seen.setdefault(table.source, []).extend(table_seen(result))
+    limited = [table for table in tables if table.max_lag]
+    if limited and run.on_s3:
+        try:
+            for one in status(limited, landing, ask_redshift=command.loading):
+                seen[one.table.partition(".")[0]] += lag_seen(one)
+        except ElError as error:  # the tables say it too
+            log.warning("the lag could not be asked: %s", error)
+    run.warnings += tell(run.name, landing, channels, seen)

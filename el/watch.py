@@ -1,0 +1,122 @@
+"""What people have to hear of: from results and lags to problems, and from problems that are due to messages.
+
+In: a table's result, or its status. Out: problems written down on S3 (``problems.py``) and sent (``notify.py``), and
+what of that did not work, in words. A run does it at its end; ``el status --alert`` does it for lags although no run
+happened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from el import duration, problems, settings
+from el.errors import LandingError, UsageError
+from el.landing import Landing
+from el.notify import Channels, message
+from el.outcome import TableRun
+from el.problems import Problem, Seen
+from el.status import TableStatus
+from el.text import aligned
+
+
+def table_seen(result: TableRun) -> list[Seen]:
+    """The problems that a table's results show, and those that they show to be over."""
+    seen = []
+    for job in ("extract", "load"):
+        state = getattr(result, job)
+        if state == "failed":
+            seen.append(Seen(result.table, job, result.errors.get(job, "failed")))
+        elif state in ("done", "nothing new"):
+            seen.append(Seen(result.table, job, None))
+    # Rows that changed say nothing of those that did not: only a whole copy shows that everything is carried now.
+    whole = {
+        "values": result.extract == "done" and (result.full or result.mode == "replace"),
+        "json": result.load == "done" and (result.full_load or result.mode == "replace"),
+    }
+    for kind in ("values", "json"):
+        columns: dict[str, list[str]] = {}
+        for count, found in result.counts.items():
+            if (count == "json_misses") == (kind == "json"):
+                for column, many in found.items():
+                    columns.setdefault(column, []).append(f"{many:,} {count.replace('_', ' ')}")
+        seen += [
+            Seen(result.table, kind, f"{', '.join(texts)} in one run", column) for column, texts in columns.items()
+        ]
+        if whole[kind]:
+            seen.append(Seen(result.table, kind, None))
+    return seen
+
+
+def lag_seen(one: TableStatus) -> list[Seen]:
+    """Whether a table is beyond its max_lag, if it has one. Who does not see Redshift cannot say that it is over."""
+    if one.max_lag is None:
+        return []
+    if one.is_late:
+        behind = "it was never extracted" if one.lag is None else f"{duration.words(one.lag)} behind"
+        return [Seen(one.table, "lag", f"{behind}; max_lag is {duration.words(one.max_lag)}")]
+    return [Seen(one.table, "lag", None)] if one.pending is not None else []
+
+
+def tell(run: str, landing: Landing | None, channels: Channels, seen: dict[str, list[Seen]]) -> list[str]:
+    """Write down what was seen, by source, and send what is due in one message; what did not work, in words."""
+    due: dict[str, list[Problem]] = {}
+    unknown: list[Problem] = []
+    why = "" if landing else "LANDING_URL is not known"
+    away = landing is None
+    for source, ones in seen.items():
+        if landing and not away:
+            try:
+                due[source] = problems.see(landing, source, ones, run, channels.names)
+                continue
+            except LandingError as error:
+                why, away = str(error), error.transient  # what does not answer is not asked for every source
+        # Nothing tells whether it was told before: rather twice than never.
+        unknown += [Problem(one.table, one.kind, one.text, run, "now", one.column) for one in ones if one.text]
+    warnings = [f"alerts are sent at each run until this is mended: {why}"] if unknown and channels.names else []
+    every = [*unknown, *(problem for some in due.values() for problem in some)]
+    failed: dict[str, str | None] = {}
+    for name in sorted({name for problem in every for name in problem.due(channels.names)}):
+        failed |= channels.send(*message([problem for problem in every if problem.due([name])]), [name])
+    warnings += [f"an alert could not be sent to {name}: {why}" for name, why in failed.items() if why]
+    took = {name: why is None for name, why in failed.items()}
+    for source, some in due.items():
+        try:
+            if some and landing:
+                problems.told(landing, source, some, took)
+        except LandingError as error:
+            warnings.append(f"that alerts were sent could not be written down; they may come again: {error}")
+    return list(dict.fromkeys(warnings))
+
+
+def tell_lag(landing: Landing, found: Sequence[TableStatus]) -> list[str]:
+    """Alerts about tables that are beyond their max_lag, or no longer are; what did not work, in words.
+
+    Raises:
+        UsageError: none of the tables has a max_lag.
+    """
+    if all(one.max_lag is None for one in found):
+        raise UsageError("--alert: none of these tables has a max_lag in its source file, so nothing can be late.")
+    seen: dict[str, list[Seen]] = {}
+    for one in found:
+        seen.setdefault(one.table.partition(".")[0], []).extend(lag_seen(one))
+    return tell("el status --alert", landing, Channels(settings.alerts()), seen)
+
+
+def test_channels() -> dict[str, str | None]:
+    """Send a test to every channel; why it failed, or None.
+
+    Raises:
+        UsageError: no channel is configured.
+    """
+    channels = Channels(settings.alerts())
+    if not channels.names:
+        raise UsageError("no alert goes anywhere: set EL_ALERTS_SNS_TOPIC, EL_ALERTS_APPRISE or both.")
+    return channels.send("el: test", "This is a test by: el notify test. Nothing is wrong.")
+
+
+def channels_text(done: dict[str, str | None], as_json: bool) -> str:
+    """What ``el notify test`` prints."""
+    if as_json:
+        return json.dumps({"channels": [{"channel": name, "error": why} for name, why in done.items()]}, indent=1)
+    return "\n".join(aligned(["channel", ""], [[name, why or "sent"] for name, why in done.items()], set()))

@@ -1,0 +1,151 @@
+"""Secrets in every variable, a canary in every cell: neither is in anything that runs leave or say, whatever fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from el.settings import VARIABLES
+from tests.conftest import Source
+from tests.proxy import s3_proxy
+from tests.receivers import Hook, Queue, hook
+
+CURSOR = (
+    "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
+)
+#: In every cell, as text, number, date and bytes.
+TEXT, NUMBER, DATE = "canary-cell", 867530921, "1987-06-05"
+CANARIES = [TEXT, str(NUMBER), DATE, TEXT.encode().hex(), TEXT.upper()]
+#: In every variable that is a secret, beside the local stack's own.
+SECRET = "planted-secret"
+
+
+@pytest.fixture
+def queue(source: Source) -> Iterator[Queue]:
+    made = Queue(source.env["AWS_ENDPOINT_URL"], source.name)
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def web() -> Iterator[Hook]:
+    with hook() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def planted(source: Source, queue: Queue, web: Hook) -> Source:
+    source.env |= {
+        "LANDING_URL": f"s3://el-landing/{source.name}",
+        "EL_ALERTS_SNS_TOPIC": queue.topic,
+        "EL_ALERTS_APPRISE": web.url.replace("hook-secret", SECRET),
+        "EL_HASH_KEY": f"{SECRET}-of-the-hash-key",
+        "AWS_SESSION_TOKEN": f"{SECRET}-token",
+        "SOURCES__OTHER__CREDENTIALS": f"mysql://el:{SECRET}@127.0.0.1/other",
+    }
+    row = f"('{TEXT}', {NUMBER}, {NUMBER}.5, '{DATE}', '{DATE} 01:02:03', '{{\"k\": \"{TEXT}\"}}', '{TEXT}', '{TEXT}')"
+    source.mysql(
+        "create table t (s varchar(80) primary key, n bigint, p decimal(20,4), d date, m datetime, j json, "
+        f"b varbinary(80), h varchar(80), {CURSOR})",
+        f"insert into t (s, n, p, d, m, j, b, h) values {row}",
+        f"create table u (id bigint primary key, v mediumtext, {CURSOR})",
+        f"insert into u (id, v) values ({NUMBER}, '{TEXT}')",
+        "create table r (s varchar(80), n bigint)",
+        f"insert into r values ('{TEXT}', {NUMBER})",
+    )
+    source.configure({"t": {"hash": ["h"]}, "u": {}, "r": {"mode": "replace"}})
+    return source
+
+
+def secrets(source: Source) -> list[str]:
+    """Values of every variable of the one list that is a secret, and the passwords in URLs."""
+    names = {re.sub(r"<SOURCE>", source.name.upper(), variable.name) for variable in VARIABLES if variable.secret}
+    values = [source.env[name] for name in names if source.env.get(name)]
+    return [SECRET, *values, *(found[1] for value in values if (found := re.search(r"//[^:/]*:([^@/]+)@", value)))]
+
+
+def said(source: Source, outputs: list[str], queue: Queue, web: Hook) -> dict[str, str]:
+    """Everything that was printed, written or sent, by where it is."""
+    found = {"printed": "\n".join(outputs), "queue": json.dumps(queue.received()), "web": json.dumps(web.received())}
+    for file in (source.folder / "home").rglob("*"):
+        if file.is_file():
+            found[str(file.name)] = file.read_text(errors="replace")
+    pages = source.s3.get_paginator("list_object_versions").paginate(Bucket="el-landing", Prefix=f"{source.name}/_")
+    for version in [v for page in pages for v in page.get("Versions", [])]:
+        body = source.s3.get_object(Bucket="el-landing", Key=version["Key"], VersionId=version["VersionId"])["Body"]
+        found[f"{version['Key']} {version['VersionId']}"] = body.read().decode()
+    return found
+
+
+def test_no_secret_and_no_cell_is_in_anything_that_a_run_leaves_or_says(
+    planted: Source, queue: Queue, web: Hook
+) -> None:
+    outputs: list[str] = []
+    credentials = f"SOURCES__{planted.name.upper()}__CREDENTIALS"
+    redshift = "DESTINATION__REDSHIFT__CREDENTIALS__"
+
+    def el(*arguments: str, code: int, **env: str) -> None:
+        done = planted.el(*arguments, code=code, env=env)
+        outputs.append(done.out + done.err)
+
+    def through(answer: Any, *arguments: str, code: int) -> None:
+        with s3_proxy(planted.env["AWS_ENDPOINT_URL"], answer) as endpoint:
+            el(*arguments, code=code, AWS_ENDPOINT_URL=endpoint)
+
+    # It goes well.
+    el("run", code=0)
+    el("run", "--json", "--full", code=0)
+    # MySQL: a wrong password, nobody there, a URL that is none; a statement that fails with a value in its message.
+    user, database = "el", planted.name
+    el("run", code=1, **{credentials: f"mysql://{user}:{SECRET}@{planted.env[credentials].rpartition('@')[2]}"})
+    el("extract", code=1, **{credentials: f"mysql://{user}:{SECRET}@127.0.0.1:1/{database}"})
+    el("extract", code=2, **{credentials: f"mysql:/{user}:{SECRET}/{database}"})
+    # Redshift: a wrong password, nobody there, a table that does not fit.
+    el("load", code=1, **{redshift + "PASSWORD": SECRET})
+    el("load", code=1, **{redshift + "PORT": "1"})
+    # Values: too long, a date that is none, JSON that Redshift cannot parse, another type.
+    planted.mysql(
+        "set session sql_mode = ''",
+        f"update u set v = repeat('{TEXT}', 9000)",
+        "update t set d = '0000-00-00'",
+        f"""insert into t (s, j) values ('{TEXT} 2', '{{"k": "{TEXT}\\\\\\\\u0000"}}')""",
+    )
+    el("run", code=1)
+    planted.mysql("update u set v = 'x'", "alter table t modify n varchar(80), modify h varchar(90)")
+    el("run", code=1)
+    # S3: refuses, is busy, lost a file.
+    through(lambda method, path: 403 if method == "PUT" else None, "run", code=1)
+    through(lambda method, path: 503 if "_commits" in path else None, "extract", "--full", code=1)
+    planted.mysql(f"update u set v = '{TEXT} 3'")
+    el("extract", f"{planted.name}.u", code=0)
+    planted.delete_objects("u/u/")
+    el("load", f"{planted.name}.u", code=1)
+    # Wrong usage, with what may be in a hurry be typed.
+    el("run", f"mysql://{user}:{SECRET}@db/{TEXT}", code=2)
+    el("run", code=2, EL_HASH_KEY="short")
+    # Whoever looks.
+    for command in (("status",), ("status", "--json"), ("runs",), ("runs", "--failed", "--json"), ("notify", "test")):
+        el(*command, code=0)
+    for record in planted.el("runs", "--json").json:
+        el("runs", "show", record["run"], code=0)
+        el("logs", record["run"], code=0)
+
+    found = said(planted, outputs, queue, web)
+    assert any("/_runs/" in place for place in found), "records"
+    assert any("/_alerts/" in place for place in found), "problems"
+    assert "extract failed" in found["queue"], "alerts"
+    assert "extract failed" in found["web"], "alerts"
+    wanted = [*CANARIES, *secrets(planted)]
+    assert len(wanted) > 8
+    leaks = {
+        f"{value!r} in {place}"
+        for place, text in found.items()
+        for value in {form for one in wanted for form in (one, quote(one, safe=""), json.dumps(one)[1:-1])}
+        if value in text
+    }
+    assert not leaks
