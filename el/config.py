@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from el import yaml_lines
 from el.errors import ConfigError, UsageError
@@ -32,10 +32,25 @@ COLUMN_OPTIONS = {
     "on_oversize": "under on_oversize",
     "on_zero_date": "under on_zero_date",
 }
+#: ``distribution`` by a column, which is the group.
+KEY_DISTRIBUTION = r"key\((.+)\)"
 #: What a source may be called: its name is part of variables, keys on S3 and schemas.
 SOURCE_NAME = r"^[a-z][a-z0-9_]*$"
 #: Names that Redshift keeps for columns of its own in every table.
 _SYSTEM_COLUMNS = frozenset(["oid", "tableoid", "xmin", "xmax", "cmin", "cmax", "ctid", "insertxid", "deletexid"])
+
+
+def _columns_or_auto(value: Any) -> Any:
+    return [] if value == "auto" else value
+
+
+#: Columns of a sort key; none of them is AUTO.
+_Sort = Annotated[
+    list[str],
+    BeforeValidator(_columns_or_auto),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"const": "auto"}]}),
+]
+_DISTRIBUTION = f"^({KEY_DISTRIBUTION}|even|all|auto)$"
 
 
 class _Model(BaseModel):
@@ -71,6 +86,17 @@ class Defaults(_Model):
         description="A date that does not exist (zero, partly zero, 30 February). null: becomes NULL, counted. "
         "error: the table stops. In a primary key always error.",
     )
+    distribution: str | None = Field(
+        None,
+        pattern=_DISTRIBUTION,
+        description="How Redshift spreads the rows of a raw table that is made: key(column), even, all or auto. Left "
+        "out: by the primary key if it is one column, else auto.",
+    )
+    sort: _Sort | None = Field(
+        None,
+        description="Sort key of a raw table that is made: a list of columns, or auto. Left out: the cursor, or auto "
+        "without one.",
+    )
 
 
 class TableConfig(_Model):
@@ -94,6 +120,8 @@ class TableConfig(_Model):
     on_zero_date: dict[str, OnZeroDate] = Field(
         default_factory=dict, description="By column: overrides the default on_zero_date."
     )
+    distribution: str | None = Field(None, pattern=_DISTRIBUTION, description="Overrides the default distribution.")
+    sort: _Sort | None = Field(None, description="Overrides the default sort key.")
 
 
 class ServerLimits(_Model):
@@ -163,6 +191,8 @@ class Table:
     place: str
     lines: dict[str, int]
     server: ServerLimits = DEFAULT_LIMITS
+    distribution: str | None = None
+    sort: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -297,6 +327,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
             return f'{where} "{key}" must be {context["expected"]}'
         case "string_pattern_mismatch" if key == "hours":
             return f'{where} "hours" must be two times of day, such as 22:00-06:00'
+        case "string_pattern_mismatch" if key == "distribution":
+            return f'{where} "distribution" must be key(column), even, all or auto'
         case "string_pattern_mismatch":
             return f'{where} "{key}" must begin with a letter and hold only a-z, 0-9 and _'
     shape = {
@@ -388,8 +420,11 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
     mode = own.mode or config.defaults.mode
     below = {".".join(map(str, path[2:])): at for path, at in lines.items() if path[:2] == ("tables", name) != path}
     inherited = {
-        key: lines[("defaults", key)] for key in ("mode", "cursor") if ("defaults", key) in lines and key not in below
+        key: lines[("defaults", key)]
+        for key in ("mode", "cursor", "distribution", "sort")
+        if ("defaults", key) in lines and key not in below
     }
+    sort = config.defaults.sort if own.sort is None else own.sort
     return Table(
         source=config.source,
         name=name,
@@ -407,6 +442,8 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
         place=place,
         lines={"": lines[("tables", name)]} | inherited | below,
         server=config.server,
+        distribution=own.distribution or config.defaults.distribution,
+        sort=None if sort is None else tuple(sort),
     )
 
 

@@ -11,6 +11,8 @@
     │   ├── CommitExists        another extractor wrote this commit first
     │   └── LandingDamage       an object that a commit needs is missing or changed
     └── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
+        ├── WarehouseConflict   another transaction was in the way (ERROR 1023); trying again helps
+        └── WarehouseLost       the connection was lost, perhaps after COMMIT was sent: look before trying again
 
 Every message says what failed, on what, what state is left and what to do. None holds a secret or a cell value:
 messages of drivers quote values, so only their class, number and the name of a column are passed on.
@@ -81,3 +83,11 @@ class LandingDamage(LandingError):
 
 class WarehouseError(ElError):
     """Redshift cannot be reached, refuses, or does not fit what a commit says."""
+
+
+class WarehouseConflict(WarehouseError):
+    """Redshift aborted the transaction for another one's sake (ERROR 1023, SQLSTATE 40001); trying again helps."""
+
+
+class WarehouseLost(WarehouseError):
+    """The connection to Redshift was lost or cannot be made. A COMMIT that was under way may have come through."""

@@ -20,7 +20,7 @@ from el.config import Table, raw_name
 from el.errors import ConfigError, ElError, UsageError
 from el.extract import Extracted, Extractor, said
 from el.landing import Landing
-from el.load import Loaded, Loader
+from el.load import Loaded, Loader, missing_rows
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
@@ -29,7 +29,7 @@ from el.mysql.window import Bound, read_bound
 from el.plan import Range
 from el.progress import Bar, Progress
 from el.redshift import ledger
-from el.redshift.connection import connected as redshift_connected
+from el.redshift.connection import Connections
 from el.work import work_folder
 
 log = logging.getLogger("el")
@@ -219,26 +219,42 @@ def _load(
     workers: int,
     quiet: bool,
 ) -> None:
-    positions: dict[str, dict[str, ledger.Position]] = {}
+    warehouse = Connections(server)
     try:
-        with redshift_connected(server) as connection:
+        _load_on(warehouse, tables, results, landing, workers, quiet)
+    finally:
+        warehouse.close()
+
+
+def _load_on(
+    warehouse: Connections,
+    tables: Sequence[Table],
+    results: dict[str, TableRun],
+    landing: Landing,
+    workers: int,
+    quiet: bool,
+) -> None:
+    known: dict[str, ledger.Known] = {}
+    try:
+        with warehouse.one() as connection:
             for source in _sources(tables):
-                positions[source] = ledger.positions(connection, source)
+                known[source] = ledger.known(connection, source)
     except ElError as error:
         _fail(tables, results, error)
         return
 
     def loader(table: Table, bar: Bar) -> Loader:
-        return Loader(table, landing.table(table.source, raw_name(table.name)), server, bar.moved, bar.expect)
-
-    def position(table: Table) -> ledger.Position | None:
-        return positions[table.source].get(raw_name(table.name))
+        return Loader(table, landing.table(table.source, raw_name(table.name)), warehouse, bar.moved, bar.expect)
 
     pending: list[Table] = []
 
     def look(table: Table, bar: Bar) -> bool:
-        if not loader(table, bar).is_idle(position(table)):
+        one = loader(table, bar)
+        position = known[table.source].positions.get(one.raw_name)
+        if not one.is_idle(known[table.source]):
             pending.append(table)
+        elif position and position.hole:
+            results[table.label].warnings.append(missing_rows(table, one.landing, position.hole))
         return False
 
     _side_by_side("look at", tables, results, look, workers, quiet=True)
@@ -246,9 +262,10 @@ def _load(
     if not pending:
         return
     try:
-        with redshift_connected(server) as connection:
+        with warehouse.one() as connection:
             for source in _sources(pending):
-                ledger.prepare(connection, source, [raw_name(t.name) for t in pending if t.source == source])
+                names = [raw_name(table.name) for table in pending if table.source == source]
+                ledger.prepare(connection, source, names, known[source].ledgers)
     except ElError as error:
         _fail(pending, results, error)
         return
@@ -256,7 +273,7 @@ def _load(
     def one(table: Table, bar: Bar) -> bool:
         done = Loaded()
         try:
-            loader(table, bar).run(position(table), done)
+            loader(table, bar).run(known[table.source], done)
         finally:
             result = results[table.label]
             result.loaded, result.load_commits = done.rows, done.commits

@@ -26,7 +26,10 @@ from el.run import TableRun
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table as it stands. ``pending`` counts commits that Redshift does not have yet; None: not asked."""
+    """One table as it stands. ``pending`` counts commits that Redshift does not have yet; None: not asked.
+
+    ``skipped``: the newest commit that was skipped and whose rows may be missing still.
+    """
 
     table: str
     mode: str
@@ -37,6 +40,7 @@ class TableStatus:
     applied: int | None
     applied_at: str | None
     pending: int | None
+    skipped: int | None = None
 
 
 def open_log(command: str) -> Path:
@@ -122,6 +126,7 @@ def _status(landing: Landing, table: Table, positions: dict[str, dict[str, ledge
         applied=position.seq if position else None,
         applied_at=position.applied_at if position else None,
         pending=pending,
+        skipped=position.hole.seq if position and position.hole else None,
     )
 
 
@@ -129,6 +134,12 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
     """What ``el status`` prints."""
     if as_json:
         return json.dumps([asdict(entry) for entry in found], indent=1)
+    skipped = [
+        f"note: {s.table}: ROWS MAY BE MISSING: commit {s.skipped} was skipped. Only a full copy ends this note: "
+        f"el run --full {s.table}"
+        for s in found
+        if s.skipped
+    ]
     return "\n".join(
         _aligned(
             ["table", "mode", "commits", "watermark", "extracted at", "applied", "pending"],
@@ -146,6 +157,7 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
             ],
             right={2, 5, 6},
         )
+        + skipped
     )
 
 
