@@ -140,17 +140,53 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
 
 @main.command()
 @_SELECTORS
+@click.option(
+    "--skip",
+    type=(str, click.IntRange(min=1)),
+    metavar="TABLE SEQ",
+    help="Quarantine the table's next pending commit, which cannot be applied, and load what follows. Its rows are "
+    "missing until a full copy.",
+)
+@click.option("--reason", help="Why it is skipped; kept on S3 and in the ledger.")
 @_TIMEOUT
 @_JSON
 @_command
-def load(selectors: tuple[str, ...], as_json: bool, timeout: int | None) -> int:
+def load(
+    selectors: tuple[str, ...], skip: tuple[str, int] | None, reason: str | None, timeout: int | None, as_json: bool
+) -> int:
     """S3 to Redshift: apply the commits that are pending.
 
     Needs S3 and Redshift only.
 
+    \b
     Example: el load clinic.patients
+             el load --skip clinic.messages 17 --reason "file lost, see ticket 4711"
     """
+    if (skip is None) != (reason is None):
+        raise UsageError("--skip and --reason go together: a commit is skipped on record. Nothing was changed.")
+    if skip:
+        _skip(skip[0], skip[1], reason or "", selectors)
+        selectors = (skip[0],)
     return _run("load", selectors, timeout, as_json, {})
+
+
+def _skip(label: str, seq: int, reason: str, selectors: tuple[str, ...]) -> None:
+    from el import config, settings
+    from el.landing import Landing
+    from el.redshift.connection import Connections
+    from el.skip import quarantine
+
+    tables = config.select(config.load_sources(settings.sources_folder()), [label])
+    if selectors or [table.label for table in tables] != [label]:
+        raise UsageError(
+            "--skip takes one table, such as clinic.messages, and loads no other with it. Nothing was changed."
+        )
+    landing = Landing(settings.landing()).table(tables[0].source, config.raw_name(tables[0].name))
+    warehouse = Connections(settings.redshift())
+    try:
+        quarantine(tables[0], landing, warehouse, seq, reason)
+    finally:
+        warehouse.close()
 
 
 @main.command()

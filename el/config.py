@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from el import duration, yaml_lines
 from el.errors import ConfigError, UsageError
@@ -32,10 +32,25 @@ COLUMN_OPTIONS = {
     "on_oversize": "under on_oversize",
     "on_zero_date": "under on_zero_date",
 }
+#: ``distribution`` by a column, which is the group.
+KEY_DISTRIBUTION = r"key\((.+)\)"
 #: What a source may be called: its name is part of variables, keys on S3 and schemas.
 SOURCE_NAME = r"^[a-z][a-z0-9_]*$"
 #: Names that Redshift keeps for columns of its own in every table.
 _SYSTEM_COLUMNS = frozenset(["oid", "tableoid", "xmin", "xmax", "cmin", "cmax", "ctid", "insertxid", "deletexid"])
+
+
+def _columns_or_auto(value: Any) -> Any:
+    return [] if value == "auto" else value
+
+
+#: Columns of a sort key; none of them is AUTO.
+_Sort = Annotated[
+    list[str],
+    BeforeValidator(_columns_or_auto),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"const": "auto"}]}),
+]
+_DISTRIBUTION = f"^({KEY_DISTRIBUTION}|even|all|auto)$"
 
 
 class _Model(BaseModel):
@@ -76,6 +91,17 @@ class Defaults(_Model):
         pattern=duration.PATTERN,
         description="Alert when Redshift is further behind, such as 90 minutes or 26 hours.",
     )
+    distribution: str | None = Field(
+        None,
+        pattern=_DISTRIBUTION,
+        description="How Redshift spreads the rows of a raw table that is made: key(column), even, all or auto. Left "
+        "out: by the primary key if it is one column, else auto.",
+    )
+    sort: _Sort | None = Field(
+        None,
+        description="Sort key of a raw table that is made: a list of columns, or auto. Left out: the cursor, or auto "
+        "without one.",
+    )
 
 
 class TableConfig(_Model):
@@ -100,6 +126,8 @@ class TableConfig(_Model):
         default_factory=dict, description="By column: overrides the default on_zero_date."
     )
     max_lag: str | None = Field(None, pattern=duration.PATTERN, description="Overrides the default max_lag.")
+    distribution: str | None = Field(None, pattern=_DISTRIBUTION, description="Overrides the default distribution.")
+    sort: _Sort | None = Field(None, description="Overrides the default sort key.")
 
 
 class ServerLimits(_Model):
@@ -170,6 +198,8 @@ class Table:
     lines: dict[str, int]
     server: ServerLimits = DEFAULT_LIMITS
     max_lag: int | None = None
+    distribution: str | None = None
+    sort: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -311,6 +341,8 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
             return f'{where} "hours" must be two times of day, such as 22:00-06:00'
         case "string_pattern_mismatch" if key == "max_lag":
             return f'{where} "max_lag" must be a number and a unit, such as 90 minutes or 26 hours'
+        case "string_pattern_mismatch" if key == "distribution":
+            return f'{where} "distribution" must be key(column), even, all or auto'
         case "string_pattern_mismatch":
             return f'{where} "{key}" must begin with a letter and hold only a-z, 0-9 and _'
     shape = {
@@ -402,8 +434,11 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
     mode = own.mode or config.defaults.mode
     below = {".".join(map(str, path[2:])): at for path, at in lines.items() if path[:2] == ("tables", name) != path}
     inherited = {
-        key: lines[("defaults", key)] for key in ("mode", "cursor") if ("defaults", key) in lines and key not in below
+        key: lines[("defaults", key)]
+        for key in ("mode", "cursor", "distribution", "sort")
+        if ("defaults", key) in lines and key not in below
     }
+    sort = config.defaults.sort if own.sort is None else own.sort
     return Table(
         source=config.source,
         name=name,
@@ -422,6 +457,8 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
         lines={"": lines[("tables", name)]} | inherited | below,
         server=config.server,
         max_lag=duration.seconds(limit) if (limit := own.max_lag or config.defaults.max_lag) else None,
+        distribution=own.distribution or config.defaults.distribution,
+        sort=None if sort is None else tuple(sort),
     )
 
 

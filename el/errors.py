@@ -14,6 +14,8 @@
     │   ├── Taken               another process wrote this lease or record first
     │   └── LandingDamage       an object that a commit needs is missing or changed
     ├── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
+    │   ├── WarehouseConflict   another transaction was in the way (ERROR 1023)
+    │   └── WarehouseLost       the connection was lost, perhaps after COMMIT was sent: look before trying again
     ├── TableBusy               another run is at work on the table; skipped, no failure
     └── AlertError              an alert could not be sent
 
@@ -105,6 +107,16 @@ class LandingDamage(LandingError):
 
 class WarehouseError(ElError):
     """Redshift cannot be reached, refuses, or does not fit what a commit says."""
+
+
+class WarehouseConflict(WarehouseError):
+    """Redshift aborted the transaction for another one's sake (ERROR 1023, SQLSTATE 40001); the load tries again."""
+
+
+class WarehouseLost(WarehouseError):
+    """The connection to Redshift was lost or cannot be made. A COMMIT that was under way may have come through."""
+
+    transient = True
 
 
 class TableBusy(ElError):

@@ -4,7 +4,8 @@
         <table>/<load_id>.<file>.parquet   the rows, written by dlt
         _dlt_version/ _dlt_loads/ init     dlt's schema and seals
         _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
-        _manifests/<seq>-<load_id>.json    what one COPY reads, written by load
+        _manifests/<seqs>-<load_id>.json   what one COPY reads, written by load
+        _skipped/<seq>.json                a commit that a person has quarantined, written by load
         _applied.json                      the applied horizon, written by load, read by the archive
     <prefix>/
         _leases/<source>/<table>/<job>.json  who works on a table, or did last (lease.py)
@@ -20,8 +21,12 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,8 +38,12 @@ from el.s3 import Slot, explained, status
 
 FORMAT = 2
 LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = 1
+#: Of the object that quarantines a commit.
+SKIP_FORMAT = 1
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
+#: Small requests at once, for one table: answers take tens of milliseconds, and a backlog has hundreds.
+_AT_ONCE = 8
 #: The names that dlt gives to files: <load_id>.<file>.parquet
 _FILE = re.compile(r"/\d+\.\d+\.[0-9a-f]+\.parquet$")
 
@@ -49,6 +58,11 @@ class LandedFile:
     sha256: str
     etag: str
     version_id: str | None
+
+    @property
+    def load_id(self) -> str:
+        """The dlt load that wrote it."""
+        return self.key.rpartition("/")[2].rsplit(".", 2)[0]
 
 
 @dataclass(frozen=True)
@@ -155,8 +169,7 @@ class Commit:
     @property
     def load_ids(self) -> list[str]:
         """The dlt loads whose files it names. Mode replace may have several; its own load id is the last."""
-        names = [file.key.rpartition("/")[2] for file in self.files]
-        return sorted({name.rsplit(".", 2)[0] for name in names})
+        return sorted({file.load_id for file in self.files})
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -177,12 +190,27 @@ class Commit:
             content["asked"] = Asked(**content["asked"])
             content["columns"] = [LandedColumn(**column) for column in content["columns"]]
             content["files"] = [LandedFile(**file) for file in content["files"]]
-            return cls(**{name.name: content[name.name] for name in fields(cls)})
+            commit = cls(**{name.name: content[name.name] for name in fields(cls)})
+            if commit.rows != sum(file.rows for file in commit.files):
+                raise ValueError("its count is not that of its files")
+            return commit
         except (ValueError, KeyError, TypeError):
             raise LandingDamage(
                 f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions, "
                 "or copy the table again: el run --full"
             ) from None
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A commit that load must not apply, because a person said so: which, why, when, and by which version of el."""
+
+    seq: int
+    load_id: str
+    reason: str
+    skipped_at: str
+    el_version: str
+    format: int = SKIP_FORMAT
 
 
 class Landing:
@@ -308,6 +336,11 @@ class TableLanding:
             body = self._client.get_object(Bucket=self._bucket, Key=self._commit_key(seq))["Body"].read()
         return Commit.from_json(body.decode(), where)
 
+    def commits(self, seqs: Sequence[int]) -> Iterator[Commit]:
+        """Read several, in that order; raises like ``commit`` where it comes to one that cannot be read."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(self.commit, seqs)
+
     def write_commit(self, commit: Commit) -> None:
         """Make a load exist.
 
@@ -343,19 +376,53 @@ class TableLanding:
             key, found["ContentLength"], rows, sha256, found["ETag"], version if version != "null" else None
         )
 
-    def check_file(self, file: LandedFile) -> None:
-        """Raises LandingError unless the object is still the one that the commit names."""
-        found = self.landed(file.key, file.rows, file.sha256)
-        if (found.size, found.etag) != (file.size, file.etag):
+    def check_files(self, files: Sequence[LandedFile]) -> None:
+        """Hold objects against the commits that name them: size, ETag, and the SHA-256 of their content.
+
+        The SHA-256 is S3's own, which it computed when the file arrived (``upload.py`` asks for it); where S3 keeps
+        none, the object is read once more.
+
+        Raises:
+            LandingDamage: an object is missing or is not the one that its commit names; the first of ``files``.
+            LandingError: S3 cannot be reached or refuses.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(self._check_file, files):
+                pass
+
+    def _check_file(self, file: LandedFile) -> None:
+        where = f"{self.url}/{file.key}"
+        with explained(where):
+            found = self._client.head_object(Bucket=self._bucket, Key=self._key(file.key), ChecksumMode="ENABLED")
+        why = None
+        if found["ContentLength"] != file.size:
+            why = f"{found['ContentLength']:,} bytes, {file.size:,} expected"
+        elif found["ETag"] != file.etag:
+            why = "other content of that size"
+        elif found.get("ChecksumSHA256") != b64encode(bytes.fromhex(file.sha256)).decode():
+            # S3 keeps none, or one of the parts that the file was sent in.
+            why = None if self._digest(file.key) == file.sha256 else "its SHA-256 is another"
+        if why:
             raise LandingDamage(
-                f"{self.url}/{file.key} is not the file that its commit names: {found.size:,} bytes, {file.size:,} "
-                "expected, or other content of that size. Redshift was not changed. Restore the object's version "
-                f"{file.version_id or '(the bucket keeps none)'}, or copy the table again: el run --full"
+                f"{where} is not the file that its commit names: {why}. Redshift was not changed. Restore the object's "
+                f"version {file.version_id or '(the bucket keeps none)'}, or copy the table again: el run --full"
             )
 
+    def _digest(self, key: str) -> str:
+        digest = sha256()
+        with explained(f"{self.url}/{key}"):
+            for block in self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"].iter_chunks(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
     def write_manifest(self, commits: list[Commit]) -> str:
-        """Write what one COPY reads; its URL."""
-        key = self._key(f"_manifests/{commits[-1].seq:020d}-{commits[-1].load_id}.json")
+        """Write what one COPY reads; its URL.
+
+        Two loaders that write the same key write the same content: the key says which commits, from and to.
+        """
+        first, last = commits[0], commits[-1]
+        seqs = f"{first.seq:020d}" if first is last else f"{first.seq:020d}-{last.seq:020d}"
+        key = self._key(f"_manifests/{seqs}-{last.load_id}.json")
         entries = [
             {"url": f"{self.url}/{file.key}", "mandatory": True, "meta": {"content_length": file.size}}
             for commit in commits
@@ -364,6 +431,58 @@ class TableLanding:
         with explained(f"s3://{self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
         return f"s3://{self._bucket}/{key}"
+
+    def skips(self) -> dict[int, Skip]:
+        """Commits that a person has quarantined, by number.
+
+        Raises:
+            LandingError: S3 cannot be reached, or one is of another format or damaged.
+        """
+        with explained(self.url):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._key("_skipped/")
+            )
+            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {skip.seq: skip for skip in map(self._skip, keys)}
+
+    def _skip(self, key: str) -> Skip:
+        where = f"s3://{self._bucket}/{key}"
+        with explained(where):
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        try:
+            content = json.loads(body)
+            if content["format"] != SKIP_FORMAT:
+                raise LandingError(
+                    f"{where} has format {content['format']} and this el knows format {SKIP_FORMAT}. Nothing was "
+                    f"changed. It was written by el {content.get('el_version')}: use that version wherever you load."
+                )
+            return Skip(**content)
+        except (ValueError, KeyError, TypeError):
+            raise LandingError(
+                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions."
+            ) from None
+
+    def write_skip(self, skip: Skip) -> None:
+        """Quarantine a commit, for good. Done already for the same commit: what is there stays.
+
+        Raises:
+            LandingError: S3 cannot be reached or refuses.
+        """
+        where = f"{self.url}/_skipped/{skip.seq:020d}.json"
+        try:
+            with explained(where):
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._key(f"_skipped/{skip.seq:020d}.json"),
+                    Body=json.dumps(asdict(skip), indent=1).encode(),
+                    ContentType="application/json",
+                    IfNoneMatch="*",
+                )
+        except LandingError as error:
+            cause = error.__cause__
+            refused = isinstance(cause, ClientError) and status(cause) in (409, 412)
+            if not refused or self._skip(self._key(f"_skipped/{skip.seq:020d}.json")).load_id != skip.load_id:
+                raise
 
     def publish_horizon(self, commit: Commit) -> None:
         """Tell the archive that Redshift has every row with a cursor before the pass's next ``lo``."""

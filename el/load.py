@@ -1,36 +1,48 @@
 """Landing → Redshift: the commits of one table that Redshift does not have yet, in order of ``seq``.
 
 In: a table's folder on S3, and the position that the ledger holds. Out: a raw table that has every row of them.
-Each commit is one transaction (``redshift/merge.py``); a loader that is killed, or two at once, change nothing about
-the result, because the position is read again under the ledger's lock.
+Commits with the same columns are applied together, each batch in one transaction (``redshift/merge.py``); a loader
+that is killed, or two at once, change nothing about the result, because the position is read again under the
+ledger's lock.
 
-A landing that was lost is no special case for the user: extract finds no head and copies in full again, and load
-finds that its position is not in the landing and starts at that full copy. What it never does is to apply a commit
-again that is older than what Redshift has.
+What failed for another transaction's sake, or because the connection was lost, is tried again after a look whether it
+came through. Any other failure of a batch is tried commit by commit, so that the message names the one at fault and
+those before it arrive; then the table stops until it is mended, or quarantined by ``el load --skip``.
 """
 
 from __future__ import annotations
 
+import logging
+import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from el.config import Table, raw_name
-from el.errors import LandingDamage, LandingError, WarehouseError
+from el.errors import LandingDamage, WarehouseConflict, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
+from el.pending import Pending
 from el.redshift import ddl, ledger, merge
-from el.redshift.connection import Connection, connected, explained, quoted, rows
-from el.settings import Redshift
+from el.redshift import layout as layouts
+from el.redshift.batch import Batch
+from el.redshift.connection import Connection, Connections, explained, quoted, rows
+from el.redshift.ledger import Hole, Known, Position
 
 #: Another loader at work on the same table: that many times we look again where it left off.
 _ATTEMPTS = 100
+#: Seconds before a transaction is tried again, and up to half as much more: two that met must not meet again.
+_PATIENCE = (0.2, 0.5, 1, 2, 4, 8, 16)
+log = logging.getLogger("el")
 
 
 @dataclass
 class Loaded:
     """What one table's load did, for the report. ``json_misses``: JSON values that became NULL, per column.
 
-    ``full``: the last commit of a full pass was among them. ``unfinished``: it was asked to stop between two commits.
+    ``rows`` were copied. ``commits`` were settled; those that a later one replaces are among them, with no rows.
+    ``full``: the last commit of a full pass was among them. ``unfinished``: it was asked to stop between two batches.
     """
 
     rows: int = 0
@@ -43,182 +55,197 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Loader:
-    """One table of one run."""
+    """One table of one run. ``id`` marks its ledger rows, so that it knows its own."""
 
     table: Table
     landing: TableLanding
-    server: Redshift
+    warehouse: Connections
     progress: Callable[[int], None] = lambda rows: None
     expect: Callable[[int], None] = lambda rows: None
     stopping: Callable[[], str] = lambda: ""
+    id: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def raw_name(self) -> str:
         return raw_name(self.table.name)
 
-    def is_idle(self, position: ledger.Position | None) -> bool:
+    def is_idle(self, known: Known) -> bool:
         """True if the landing has nothing that Redshift lacks; asks S3 alone."""
-        if position is None:
-            return not self.landing.seqs_from(1)
-        seqs = self.landing.seqs_from(position.seq)
-        if seqs == [position.seq]:
-            return self.landing.commit(position.seq).load_id == position.load_id
-        return not seqs and not self.landing.seqs_from(1)
+        return self._pending().is_none(known.positions.get(self.raw_name)) and self.raw_name not in known.refused
 
-    def run(self, position: ledger.Position | None, result: Loaded) -> None:
+    def run(self, known: Known, result: Loaded) -> None:
         """Apply what is pending. ``result`` counts what was applied, also when an error ends it.
 
         Raises:
             LandingError: a commit or a file is missing or changed, and no full copy came after it.
             WarehouseError: Redshift refuses, or the raw table does not fit.
         """
-        with connected(self.server) as connection:
+        if self.raw_name in known.refused:
+            raise WarehouseError(known.refused[self.raw_name])
+        work = _Work(self, self._pending(result), result, known.raw.get(self.raw_name, {}))
+        work.position = known.positions.get(self.raw_name)
+        try:
             for _ in range(_ATTEMPTS):
-                pending = self._pending(connection, position, result)
-                while pending:
-                    if self.stopping():
-                        result.unfinished = True
-                        return
-                    try:
-                        applied = self._apply(connection, self.landing.commit(pending[0]), position, result)
-                    except LandingDamage as damage:
-                        pending = self._behind_damage(pending, damage, result)
-                        continue
-                    if applied is None:  # another loader was faster
-                        break
-                    position, pending = applied, pending[1:]
-                else:
+                if work.all_at_once():
                     return
-                with explained(self.table.label):
-                    position = ledger.lock(connection, self.table.source, self.raw_name)
-                    connection.rollback()
+                work.look_again()
+        finally:
+            if work.position and work.position.hole:
+                result.warnings.append(missing_rows(self.table, self.landing, work.position.hole))
         raise WarehouseError(f"{self.table.label}: other loaders keep applying commits. Run again: el load")
 
-    def _apply(
-        self, connection: Connection, commit: Commit, position: ledger.Position | None, result: Loaded
-    ) -> ledger.Position | None:
-        follows = position is None or commit.previous_load_id == position.load_id
-        if not follows and not _starts_over(commit):
-            raise LandingError(
-                f"{self.table.label}: commit {commit.seq} does not follow the commit that Redshift applied last. "
-                f"Redshift was not changed. Copy the table again: el run --full {self.table.label}"
+    def _pending(self, result: Loaded | None = None) -> Pending:
+        return Pending(self.table.label, self.landing, self._is_applied, [] if result is None else result.warnings)
+
+    def _is_applied(self, load_id: str) -> bool:
+        where = quoted(ledger.ledger_schema(self.table.source), self.raw_name)
+        with self.warehouse.one() as connection, explained(self.table.label):
+            return bool(rows(connection, f"select count(*) from {where} where load_id = %s", (load_id,))[0][0])
+
+
+@dataclass
+class _Work:
+    """The state of one ``Loader.run``. ``columns`` are those of the raw table; None: not known any more."""
+
+    loader: Loader
+    pending: Pending
+    result: Loaded
+    columns: dict[str, str] | None
+    position: Position | None = None
+    one_by_one_until: int = 0
+
+    def all_at_once(self) -> bool:
+        """Apply what is pending as this position sees it; False if another loader has moved it."""
+        one = self.loader
+        seqs = self.pending.seqs(self.position)
+        skips = one.landing.skips() if seqs else {}
+        while seqs:
+            if one.stopping():
+                self.result.unfinished = True
+                return True
+            batch: Batch | None = None
+            try:
+                batch = self.pending.batch(seqs, self.position, skips, seqs[0] <= self.one_by_one_until)
+                one.landing.check_files(batch.files)
+                if not self._apply(batch):
+                    return False
+            except (WarehouseConflict, WarehouseLost):
+                raise
+            except (LandingDamage, WarehouseError) as error:
+                if batch and len(batch.steps) > 1:
+                    self.one_by_one_until = batch.last.seq
+                    self.columns = None
+                elif isinstance(error, LandingDamage):
+                    seqs = self.pending.behind_damage(seqs, error)
+                else:
+                    raise
+                continue
+            seqs = seqs[len(batch.steps) :]
+        return True
+
+    def look_again(self) -> None:
+        """The position now; waits for who is at work on the table."""
+        one = self.loader
+        with one.warehouse.one() as connection, explained(one.table.label):
+            self.position = ledger.look(connection, one.table.source, one.raw_name)
+        self.columns = None
+
+    def _apply(self, batch: Batch) -> bool:
+        """Apply a batch, and try again where that may help; False: look at the position again."""
+        one = self.loader
+        one.expect(self.result.rows + batch.rows)
+        layout = self._layout(batch)
+        misses: Counter[str] = Counter()
+        for attempt, pause in enumerate([*_PATIENCE, None]):
+            try:
+                with one.warehouse.one() as connection:
+                    if attempt and self._came_through(connection, batch):
+                        self._count(batch, misses)
+                        return False
+                    position = self._transaction(connection, batch, layout, misses)
+                if position is None:
+                    return False
+                self.position = position
+                self._count(batch, misses)
+                self._publish(batch, position)
+                return True
+            except (WarehouseConflict, WarehouseLost) as error:
+                if pause is None:
+                    raise
+                log.warning("%s; it is tried again", error)
+                self.columns = None
+                time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311 - no secret
+        raise AssertionError("the last attempt raises or returns")
+
+    def _transaction(
+        self, connection: Connection, batch: Batch, layout: layouts.Layout | None, misses: Counter[str]
+    ) -> Position | None:
+        one = self.loader
+        manifest = None
+        if batch.copied:
+            assert layout
+            self.columns = ddl.prepare(
+                connection, batch.last_copied, one.landing, one.raw_name, self.position, self.columns, layout
             )
-        self.expect(result.rows + commit.rows)
-        for file in commit.files:
-            self.landing.check_file(file)
-        with explained(f"{self.table.label}, commit {commit.seq}"):
-            ddl.prepare(connection, self.server, commit, self.landing, self.raw_name, position)
-        manifest = self.landing.write_manifest([commit]) if commit.rows else None
-        applied = merge.apply(connection, commit, self.raw_name, manifest, self.server.copy_role, position)
-        if applied is None:
+            manifest = one.landing.write_manifest(batch.copied) if batch.rows else None
+        clause = layout.clause if layout else ""
+        copy_role = one.warehouse.server.copy_role
+        return merge.apply(connection, batch, one.raw_name, manifest, copy_role, self.position, clause, one.id, misses)
+
+    def _came_through(self, connection: Connection, batch: Batch) -> bool:
+        one = self.loader
+        with explained(f"{one.table.label}, {batch.name}"):
+            return ledger.came_through(connection, one.table.source, one.raw_name, batch.last, one.id)
+
+    def _layout(self, batch: Batch) -> layouts.Layout | None:
+        """How the table shall lie; a note if it was made otherwise."""
+        if not batch.copied:
             return None
-        new, misses = applied
-        result.json_misses.update(misses)
-        result.rows += commit.rows
-        result.commits += 1
-        result.full = result.full or (commit.reading.full and commit.reading.done)
-        self.progress(commit.rows)
-        if commit.reading.done and commit.mode == "merge" and commit.window.next_lo:
-            self.landing.publish_horizon(commit)
-        return new
-
-    def _pending(self, connection: Connection, position: ledger.Position | None, result: Loaded) -> list[int]:
-        """Numbers of the commits to apply, in order and without a gap."""
-        if position is None:
-            return self._without_gap(*self._of_one_form(result), result)
-        seqs = self.landing.seqs_from(position.seq)
-        if seqs and seqs[0] == position.seq and self.landing.commit(position.seq).load_id == position.load_id:
-            return self._without_gap(seqs[1:], position.seq + 1, result)
-        return self._from_full_copy(connection, position, result)
-
-    def _of_one_form(self, result: Loaded) -> tuple[list[int], int]:
-        """For a raw table that is not there yet: the commits whose columns have the types of the newest.
-
-        Older ones would make a table that the newer ones do not fit. The first number that has to be there, too.
-        """
-        seqs = self.landing.seqs_from(1)
-        start, newest = None, None
-        for seq in reversed(seqs):
-            commit = self.landing.commit(seq)
-            newest = newest or commit
-            if not _fits(commit, newest):
-                break
-            if _starts_over(commit):
-                start = seq
-        else:
-            return seqs, 1
-        if start is None:
-            return seqs, 1
-        result.warnings.append(
-            f"the table is built from the full copy that begins at commit {start}: commits before it have other column "
-            "types. Rows that MySQL no longer had by then are not in it"
-        )
-        return seqs[seqs.index(start) :], start
-
-    def _from_full_copy(self, connection: Connection, position: ledger.Position, result: Loaded) -> list[int]:
-        """Where to begin in a landing that does not hold the commit that was applied last."""
-        seqs = self.landing.seqs_from(1)
-        start = self._newest_full_copy(seqs)
-        if not seqs:
-            return []
-        if start is None or self._is_applied(connection, self.landing.commit(start).load_id):
-            raise LandingError(
-                f"{self.table.label}: Redshift applied commit {position.seq} last, and the landing ends at commit "
-                f"{seqs[-1]} without it: it has lost commits. Redshift was not changed. Copy the table again: "
-                f"el run --full {self.table.label}"
+        one = self.loader
+        layout = layouts.of(one.table, batch.last_copied)
+        made = self.position.layout if self.position else ""
+        if made and made != layout.clause:
+            where = quoted(ledger.raw_schema(one.table.source), one.raw_name)
+            self.result.warnings.append(
+                f"the source file now asks for {layout.clause}; the table was made with {made}, and el does not alter "
+                "that: it rewrites the table and blocks its readers. When it suits, run: "
+                f"{'; '.join(layout.alters(where))}. This is said once"
             )
-        result.warnings.append(
-            f"the landing no longer holds commit {position.seq}, which Redshift applied last; loaded again from the "
-            f"full copy that begins at commit {start}. Rows that MySQL no longer has stay in Redshift"
-        )
-        return self._without_gap(seqs[seqs.index(start) :], start, result)
+        return layout
 
-    def _newest_full_copy(self, seqs: list[int]) -> int | None:
-        return next((seq for seq in reversed(seqs) if _starts_over(self.landing.commit(seq))), None)
+    def _count(self, batch: Batch, misses: Counter[str]) -> None:
+        self.result.json_misses.update(misses)
+        self.result.rows += batch.rows
+        self.result.full |= any(commit.reading.full and commit.reading.done for commit in batch.copied)
+        self.result.commits += sum(step.kind != "skipped" for step in batch.steps)
+        self.loader.progress(batch.rows)
 
-    def _is_applied(self, connection: Connection, load_id: str) -> bool:
-        with explained(self.table.label):
-            where = quoted(ledger.ledger_schema(self.table.source), self.raw_name)
-            found = rows(connection, f"select count(*) from {where} where load_id = %s", (load_id,))
-            connection.rollback()
-        return bool(found[0][0])
-
-    def _without_gap(self, seqs: list[int], first: int, result: Loaded) -> list[int]:
-        for expected, seq in enumerate(seqs, first):
-            if seq != expected:
-                missing = LandingDamage(
-                    f"{self.table.label}: commit {expected} is missing in {self.landing.url}/_commits/, but {seq} is "
-                    "there. Nothing was applied. Restore it from the bucket's versions, or copy the table again: "
-                    f"el run --full {self.table.label}"
-                )
-                return self._behind_damage([expected, *(s for s in seqs if s >= seq)], missing, result)
-        return seqs
-
-    def _behind_damage(self, pending: list[int], damage: LandingDamage, result: Loaded) -> list[int]:
-        """What to apply instead, where the first of the pending commits is lost: the newest full copy behind it.
-
-        Raises:
-            LandingDamage: there is none.
-        """
-        start = self._newest_full_copy(pending[1:])
-        if start is None:
-            raise damage
-        result.warnings.append(
-            f"commit {pending[0]} is missing or damaged; loaded from the full copy that begins at commit {start} "
-            "instead. Rows that MySQL no longer had by then may be missing"
-        )
-        return self._without_gap(pending[pending.index(start) :], start, result)
+    def _publish(self, batch: Batch, position: Position) -> None:
+        """Tell the archive up to where Redshift has every row: not beyond a commit that was skipped."""
+        done = [c for c in batch.copied if c.reading.done and c.mode == "merge" and c.window.next_lo]
+        if done and not position.hole:
+            self.loader.landing.publish_horizon(done[-1])
 
 
-def _starts_over(commit: Commit) -> bool:
-    """True for the first commit of a full pass: it needs nothing that came before it."""
-    return commit.reading.full and commit.reading.first_seq == commit.seq
-
-
-def _fits(older: Commit, newer: Commit) -> bool:
-    """True if both can be in one table: the same key, and the same types of the columns that both have."""
-    before, now = ({column.name: column for column in commit.columns} for commit in (older, newer))
-    keys = [{column.name for column in commit.columns if column.key} for commit in (older, newer)]
-    return keys[0] == keys[1] and all(
-        before[name].redshift == now[name].redshift for name in before.keys() & now.keys()
+def missing_rows(table: Table, landing: TableLanding, hole: Hole) -> str:
+    """What a skipped commit means, and what to run."""
+    return (
+        f"ROWS MAY BE MISSING: commit {hole.seq} was skipped and its rows are not in Redshift, unless a later commit "
+        f"brought them. The archive's horizon stays where it was. {_remedy(table, _found(landing, hole))}"
     )
+
+
+def _found(landing: TableLanding, hole: Hole) -> Commit | None:
+    try:
+        return landing.commit(hole.seq)
+    except LandingDamage:
+        return None
+
+
+def _remedy(table: Table, commit: Commit | None) -> str:
+    full = f"el run --full {table.label}"
+    if table.mode == "replace":
+        return f"The next copy of the whole table ends this; to have it now, run: {full}"
+    lo = commit.window.lo if commit and not commit.reading.full else None
+    some = f"To bring the rows at once: el run --from '{lo}' {table.label}. " if lo else ""
+    return f"{some}Only a full copy ends this note: {full}"

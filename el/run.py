@@ -19,7 +19,7 @@ from el.errors import ConfigError, ElError, TableBusy, UsageError
 from el.extract import Extracted, Extractor, said
 from el.landing import Landing
 from el.lease import Hold, Leases
-from el.load import Loaded, Loader
+from el.load import Loaded, Loader, missing_rows
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
@@ -29,7 +29,7 @@ from el.options import Options
 from el.outcome import Job, State, TableRun
 from el.progress import Bar
 from el.redshift import ledger
-from el.redshift.connection import connected as redshift_connected
+from el.redshift.connection import Connections
 from el.side_by_side import patiently, side_by_side
 from el.stop import Stop
 from el.work import work_folder
@@ -168,12 +168,19 @@ class Conductor:
         return Kindness(source, limits, replica)
 
     def _load(self, server: settings.Redshift) -> None:
-        positions: dict[str, dict[str, ledger.Position]] = {}
+        warehouse = Connections(server)
+        try:
+            self._load_on(warehouse)
+        finally:
+            warehouse.close()
+
+    def _load_on(self, warehouse: Connections) -> None:
+        known: dict[str, ledger.Known] = {}
 
         def look_up() -> None:
-            with redshift_connected(server) as connection:
+            with warehouse.one() as connection:
                 for source in _sources(self._tables):
-                    positions[source] = ledger.positions(connection, source)
+                    known[source] = ledger.known(connection, source)
 
         try:
             patiently("Redshift", look_up, self._stop)
@@ -183,27 +190,33 @@ class Conductor:
 
         def loader(table: Table, bar: Bar, held: Hold | None = None) -> Loader:
             place = self._landing.table(table.source, raw_name(table.name))
-            return Loader(table, place, server, bar.moved, bar.expect, lambda: self._why_stop(held))
-
-        def position(table: Table) -> ledger.Position | None:
-            return positions[table.source].get(raw_name(table.name))
+            return Loader(table, place, warehouse, bar.moved, bar.expect, lambda: self._why_stop(held))
 
         pending: list[Table] = []
 
         def look(table: Table, bar: Bar) -> State:
-            if not loader(table, bar).is_idle(position(table)):
+            one = loader(table, bar)
+            if not one.is_idle(known[table.source]):
                 pending.append(table)
                 return "not begun"
+            position = known[table.source].positions.get(one.raw_name)
+            if position and position.hole:
+                self.results[table.label].note(missing_rows(table, one.landing, position.hole))
             return "nothing new"
 
         side_by_side("load", self._tables, self.results, look, self._workers, self._stop, quiet=True)
         pending.sort(key=list(self._tables).index)
         if not pending:
             return
-        try:
-            with redshift_connected(server) as connection:
+
+        def prepare() -> None:
+            with warehouse.one() as connection:
                 for source in _sources(pending):
-                    ledger.prepare(connection, source, [raw_name(t.name) for t in pending if t.source == source])
+                    names = [raw_name(table.name) for table in pending if table.source == source]
+                    ledger.prepare(connection, source, names, known[source].ledgers)
+
+        try:
+            patiently("Redshift", prepare, self._stop)
         except ElError as error:
             self._fail("load", pending, error)
             return
@@ -213,7 +226,7 @@ class Conductor:
             done = progress_of[table.label]
             with self._held(table, "load", bar) as held:
                 try:
-                    loader(table, bar, held).run(position(table), done)
+                    loader(table, bar, held).run(known[table.source], done)
                 finally:
                     result = self.results[table.label]
                     result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full

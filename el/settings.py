@@ -57,6 +57,12 @@ VARIABLES = (
     Variable("DESTINATION__REDSHIFT__CREDENTIALS__USERNAME", "user that owns the raw schemas"),
     Variable("DESTINATION__REDSHIFT__CREDENTIALS__PASSWORD", "that user's password", secret=True),
     Variable(
+        "EL_REDSHIFT_IAM",
+        "cluster:<identifier> or workgroup:<name>: log in by temporary credentials that IAM gives, instead of a "
+        "password. A workgroup's user is that of the IAM identity",
+        "the password",
+    ),
+    Variable(
         "EL_REDSHIFT_SSLMODE",
         "libpq's word for TLS to Redshift; a host that is not this machine is verified unless you say otherwise",
         "verify-full",
@@ -115,7 +121,7 @@ class MySQL:
 
 @dataclass(frozen=True)
 class Redshift:
-    """One Redshift database and how to log in."""
+    """One Redshift database and how to log in: by password, or by ``iam``, ``cluster:…`` or ``workgroup:…``."""
 
     host: str
     port: int
@@ -125,6 +131,7 @@ class Redshift:
     copy_role: str
     sslmode: str
     sslrootcert: str
+    iam: str | None = None
 
     @property
     def where(self) -> str:
@@ -238,16 +245,37 @@ def redshift() -> Redshift:
     host = _need(prefix + "HOST", "the cluster's host name")
     if not port.isdigit():
         raise SettingError(f"{prefix}PORT is {port!r}. It must be a number.")
+    sslmode = os.environ.get("EL_REDSHIFT_SSLMODE") or ("prefer" if _is_here(host) else "verify-full")
+    iam = _redshift_iam(prefix, host, sslmode)
+    of_iam = iam is not None and iam.startswith("workgroup:")
     return Redshift(
         host=host,
         port=int(port),
         database=_need(prefix + "DATABASE", "the database's name"),
-        user=_need(prefix + "USERNAME", "the user that owns the raw schemas"),
-        password=_need_secret(prefix + "PASSWORD", "that user's password"),
+        user=iam if of_iam and iam else _need(prefix + "USERNAME", "the user that owns the raw schemas"),
+        password="" if iam else _need_secret(prefix + "PASSWORD", "that user's password"),
         copy_role=os.environ.get("EL_COPY_IAM_ROLE") or "default",
-        sslmode=os.environ.get("EL_REDSHIFT_SSLMODE") or ("prefer" if _is_here(host) else "verify-full"),
+        sslmode=sslmode,
         sslrootcert=os.environ.get("EL_REDSHIFT_SSLROOTCERT") or certifi.where(),
+        iam=iam,
     )
+
+
+def _redshift_iam(prefix: str, host: str, sslmode: str) -> str | None:
+    value = os.environ.get("EL_REDSHIFT_IAM")
+    if not value:
+        return None
+    kind, _, name = value.partition(":")
+    if kind not in ("cluster", "workgroup") or not name:
+        raise SettingError(f"EL_REDSHIFT_IAM is {value!r}. It must be cluster:<identifier> or workgroup:<name>.")
+    if os.environ.get(prefix + "PASSWORD"):
+        raise SettingError(f"{prefix}PASSWORD and EL_REDSHIFT_IAM are both set: choose one.")
+    if sslmode not in ("verify-ca", "verify-full") and not _is_here(host):
+        raise SettingError(
+            f"EL_REDSHIFT_SSLMODE is {sslmode} and EL_REDSHIFT_IAM is set: whoever answers would get the temporary "
+            "password. Use verify-full."
+        )
+    return value
 
 
 def redshift_is_set() -> bool:

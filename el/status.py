@@ -31,7 +31,8 @@ class TableStatus:
 
     ``pending`` counts commits that Redshift does not have yet; None: not asked. ``looked_at`` is when the last extract
     that succeeded began, ``lag`` and ``max_lag`` are seconds. ``at_work``: who works on it now. ``problems``: open
-    ones; ``last_error`` is the newest failure, open or over.
+    ones; ``last_error`` is the newest failure, open or over. ``skipped``: the newest commit that was skipped and whose
+    rows may be missing still.
     """
 
     table: str
@@ -49,6 +50,7 @@ class TableStatus:
     at_work: list[dict[str, str | None]]
     problems: list[dict[str, str | None]]
     last_error: dict[str, str | None] | None
+    skipped: int | None = None
 
     @property
     def is_late(self) -> bool:
@@ -110,6 +112,7 @@ def _status(
         ],
         problems=[_shown(problem) for problem in own if not problem.over],
         last_error=_shown(failures[-1]) if failures else None,
+        skipped=position.hole.seq if position and position.hole else None,
     )
 
 
@@ -162,6 +165,12 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
         ],
         right={2, 5, 6, 7},
     )
+    lines += [
+        f"note: {s.table}: ROWS MAY BE MISSING: commit {s.skipped} was skipped. Only a full copy ends this note: "
+        f"el run --full {s.table}"
+        for s in found
+        if s.skipped
+    ]
     for s in found:
         lines += [
             f"at work: {s.table}: run {w['run']} on {w['host']}, {w['job']} since {w['since']}" for w in s.at_work

@@ -29,6 +29,9 @@ from el.errors import ElError, LandingError
 from el.landing import LandedFile, TableLanding
 from el.mysql.types import Column
 
+#: From 100 MiB on, s3fs sends a file in parts and gives S3 no checksums for them, which S3 refuses if it was asked to
+#: keep one. Such files have none, and load reads them once more.
+_ONE_PIECE = 90 * 2**20
 #: Columns that are added to MySQL's own, and their Redshift types; dlt adds the last one by itself.
 ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
 _UTC = pa.timestamp("us", "UTC")
@@ -57,7 +60,6 @@ class Upload:
         """``seq`` is the number of the commit that the rows are for, ``work`` a folder for the way."""
         settings.configure_dlt()
         import dlt
-        from dlt.destinations import filesystem
 
         self._label, self._landing, self._columns, self._schema, self._seq = label, landing, columns, schema, seq
         self._folder = work / f"{landing.dlt_dataset}-{uuid4().hex[:8]}"
@@ -67,9 +69,7 @@ class Upload:
             pipeline_name=f"{label.partition('.')[0]}__{landing.dlt_dataset}",
             pipelines_dir=str(self._folder),
             dataset_name=landing.dlt_dataset,
-            destination=filesystem(
-                bucket_url=landing.dlt_bucket_url, max_state_files=0, enable_dataset_name_normalization=False
-            ),
+            destination=self._destination({}),
         )
         self._pipeline.config.restore_from_destination = False
 
@@ -103,12 +103,25 @@ class Upload:
         Raises:
             LandingError: S3 refuses, or what lies there is not what was read.
         """
+        sizes = [path.stat().st_size for path in self._folder.rglob("*.parquet")]
+        # S3 refuses what does not arrive as it was sent, and keeps the SHA-256 for load to compare.
+        kept = {"s3_additional_kwargs": {"ChecksumAlgorithm": "SHA256"}} if max(sizes, default=0) < _ONE_PIECE else {}
         with self._explained():
-            (package,) = self._pipeline.load().load_packages
+            (package,) = self._pipeline.load(destination=self._destination(kept)).load_packages
             schema_hash = self._pipeline.default_schema.version_hash
             load = _landed(self._landing, package, self._rows, schema_hash, self._extracted_at)
         self.delete()
         return load
+
+    def _destination(self, kwargs: dict[str, Any]) -> Any:
+        from dlt.destinations import filesystem
+
+        return filesystem(
+            bucket_url=self._landing.dlt_bucket_url,
+            max_state_files=0,
+            enable_dataset_name_normalization=False,
+            kwargs=kwargs,
+        )
 
     def delete(self) -> None:
         """Delete what lies on the local disk."""

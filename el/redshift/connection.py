@@ -7,6 +7,7 @@ and of the server quote values, so errors pass on SQLSTATE, class and the names 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +15,9 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from el.errors import WarehouseError
+from el.errors import WarehouseConflict, WarehouseError, WarehouseLost
+from el.redshift.login import credentials
 from el.settings import Redshift
-
-Connection = psycopg2.extensions.connection
 
 #: What a message of the server may say without quoting a value, by its first words.
 _SAFE = re.compile(
@@ -25,27 +25,32 @@ _SAFE = re.compile(
     r"|permission denied for (relation|schema|table|database) [\w\"]{1,127}",
     re.IGNORECASE,
 )
+#: SQLSTATEs of a server that goes down, is down or comes up: class 08, and three of class 57.
+_LOST = re.compile(r"08...|57P0[123]")
 
 
-@contextmanager
-def connected(server: Redshift) -> Iterator[Connection]:
-    """A connection, closed at the end; what was not committed is rolled back by that.
+class Connection(psycopg2.extensions.connection):
+    """A session. ``has_incoming``: an incoming table of an earlier transaction is still there."""
 
-    Raises:
-        WarehouseError: Redshift cannot be reached or refuses the login.
-    """
+    has_incoming = False
+
+
+def _connect(server: Redshift) -> Connection:
+    """Raises WarehouseLost if nothing answers, WarehouseError if the login is refused."""
+    user, password = credentials(server)
     try:
-        connection = psycopg2.connect(
+        return psycopg2.connect(
             host=server.host,
             port=server.port,
             dbname=server.database,
-            user=server.user,
-            password=server.password,
+            user=user,
+            password=password,
             connect_timeout=10,
             sslmode=server.sslmode,
             sslrootcert=server.sslrootcert,
             keepalives_idle=60,
             application_name="el",
+            connection_factory=Connection,
         )
     except psycopg2.Error as error:
         text = str(error)
@@ -57,17 +62,69 @@ def connected(server: Redshift) -> Iterator[Connection]:
             else "its TLS certificate was refused or it offers no TLS; see EL_REDSHIFT_SSLMODE"
             if "SSL" in text or "certificate" in text
             else "nothing answers there"
-            if "refused" in text or "timeout" in text or "translate host" in text
+            if re.search("refused|timeout|translate host|closed the connection|starting up|shutting down", text)
             else type(error).__name__
         )
-        raise WarehouseError(
+        kind = WarehouseLost if why == "nothing answers there" else WarehouseError
+        raise kind(
             f"Redshift at {server.where}: {why}. Nothing was changed there. "
             "Check DESTINATION__REDSHIFT__CREDENTIALS__* and the cluster, then run: el load"
         ) from None
+
+
+@contextmanager
+def connected(server: Redshift) -> Iterator[Connection]:
+    """A connection, closed at the end; what was not committed is rolled back by that.
+
+    Raises:
+        WarehouseError: Redshift cannot be reached or refuses the login.
+    """
+    connection = _connect(server)
     try:
         yield connection
     finally:
         connection.close()
+
+
+class Connections:
+    """The connections of one run, used again by one table after the other: as many as tables are loaded at once.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, server: Redshift) -> None:
+        self.server = server
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Connection]:
+        """A connection with no transaction open. One on which something failed is closed and not used again.
+
+        Raises:
+            WarehouseError: Redshift cannot be reached or refuses the login.
+        """
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or _connect(self.server)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if not connection.closed:
+            if connection.status != psycopg2.extensions.STATUS_READY:
+                connection.rollback()
+            connection.autocommit = False
+            with self._lock:
+                self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close what is idle; what was not committed is rolled back by that."""
+        with self._lock:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
 
 
 @contextmanager
@@ -75,16 +132,23 @@ def explained(what: str) -> Iterator[None]:
     """Turns a driver's error into one that quotes no value; the open transaction is rolled back by closing.
 
     Raises:
-        WarehouseError: instead of ``psycopg2.Error``.
+        WarehouseConflict: another transaction was in the way.
+        WarehouseLost: the connection was lost. Whether a COMMIT came through is not known.
+        WarehouseError: any other ``psycopg2.Error``.
     """
     try:
         yield
     except psycopg2.Error as error:
         code = error.pgcode or ""
         text = (error.diag.message_primary or "") if error.diag else ""
-        if isinstance(error, psycopg2.OperationalError) and not code:
-            why = "the connection was lost"
-        elif "1023" in text or code == "40001":
+        if (isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)) and not code) or _LOST.match(code):
+            raise WarehouseLost(
+                f"{what}: the connection to Redshift was lost. The commit is applied whole or not at all, and the next "
+                "load looks which. Check the cluster, then run again: el load"
+            ) from error
+        kind = WarehouseError
+        if code == "40001" or re.match(r"1023\b", text):
+            kind = WarehouseConflict
             why = "another transaction changed the same table at the same time (serializable isolation violation)"
         elif found := re.search(r"incompatible Parquet schema for column '([^']{1,127})'", text):
             why = f"the files do not fit the type of column {found[1]}"
@@ -92,13 +156,13 @@ def explained(what: str) -> Iterator[None]:
             why = said[0]
         else:
             why = f"{type(error).__name__}, SQLSTATE {code or 'unknown'}"
-        raise WarehouseError(
+        raise kind(
             f"{what}: Redshift refused: {why}. The transaction was rolled back; Redshift is as it was before this "
             "commit. Its own message is in stl_error and sys_query_history. Run again: el load"
         ) from error
 
 
-def rows(connection: Connection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+def rows(connection: Any, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
     """Run one statement; its rows, if it has any. Without ``parameters`` a ``%`` in the SQL is a ``%``."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -3,111 +3,198 @@
 One small table per raw table in schema ``raw_<source>_el``, and the view ``_ledger`` over all of them. A shared table
 would make tables that are loaded side by side abort each other under SERIALIZABLE. A ledger row is written in the
 transaction that applies the commit, so a commit is applied exactly once or not at all.
+
+``kind`` says what became of a commit: applied, superseded or skipped (``batch.py``). A skipped commit leaves a *hole*:
+its rows may be missing. Every row carries the newest hole on, until a full copy that began behind it is applied whole.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+from el import __version__
 from el.errors import WarehouseError
 from el.landing import Commit
+from el.redshift import catalog
+from el.redshift.batch import Kind, Step
+from el.redshift.catalog import Tables, ledger_schema, raw_schema
 from el.redshift.connection import Connection, explained, quoted, rows
 
+__all__ = ["ledger_schema", "raw_schema"]
+
 VIEW = "_ledger"
+#: Of the ledger's rows. A ledger of another format is refused, whoever is the older.
+FORMAT = 3
 _DDL_ATTEMPTS = 5
 _COLUMNS = """
     position bigint not null,
     seq bigint not null,
     load_id varchar(64) not null,
+    kind varchar(16) not null,
     mode varchar(16) not null,
     row_count bigint not null,
     file_count integer not null,
     byte_count bigint not null,
     json_misses bigint not null,
     horizon varchar(32),
+    reason varchar(4000),
+    layout varchar(4000) not null,
+    hole_seq bigint,
+    hole_position bigint,
     schema_hash varchar(64) not null,
     extracted_at timestamptz not null,
     applied_at timestamptz not null,
+    loader varchar(32) not null,
     el_version varchar(32) not null,
     format integer not null
 """
+_NAMES = [line.split()[0] for line in _COLUMNS.strip().splitlines()]
+_POSITION = (
+    "position, seq, load_id, schema_hash, applied_at::varchar as applied_at, layout, hole_seq, hole_position, "
+    "el_version, format"
+)
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A commit that was skipped, by its seq and its position in the ledger: its rows may be missing."""
+
+    seq: int
+    position: int
 
 
 @dataclass(frozen=True)
 class Position:
-    """The commit that was applied last. ``position`` counts applied commits and never goes back."""
+    """The commit that was applied last. ``position`` counts commits and never goes back.
+
+    ``schema_hash`` and ``layout`` are those of the commit that was copied last; empty before the first.
+    """
 
     position: int
     seq: int
     load_id: str
     schema_hash: str
     applied_at: str
+    layout: str = ""
+    hole: Hole | None = None
 
 
-def raw_schema(source: str) -> str:
-    """Where the raw tables of a source are."""
-    return f"raw_{source}"
+@dataclass(frozen=True)
+class Known:
+    """What one look at Redshift says of a source, by raw name. ``refused``: ledgers of another format, and why."""
+
+    positions: dict[str, Position] = field(default_factory=dict)
+    ledgers: frozenset[str] = frozenset()
+    raw: Tables = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
-def ledger_schema(source: str) -> str:
-    """Where the ledger of a source is."""
-    return f"raw_{source}_el"
-
-
-def positions(connection: Connection, source: str) -> dict[str, Position]:
-    """The position of every raw table of a source, by its name in Redshift; two queries."""
+def known(connection: Connection, source: str) -> Known:
+    """Position and columns of every raw table of a source; two statements, no transaction."""
+    connection.autocommit = True
     with explained(f"reading the ledger of {source}"):
+        raw, ledgers = catalog.read(connection, source)
+        ledgers.pop(VIEW, None)
+        refused = {
+            table: _other_layout(connection, source, table)
+            for table, columns in ledgers.items()
+            if list(columns) != _NAMES
+        }
         # Not through the view: it breaks when a user drops a table's ledger to have the table built again.
-        tables = sorted(_existing(connection, source) - {VIEW})
         newest = [
-            f"select cast('{table}' as varchar(127)) as table_name, position, seq, load_id, schema_hash, "
-            f"applied_at::varchar as applied_at, row_number() over (order by position desc) as newest "
-            f"from {quoted(ledger_schema(source), table)}"
-            for table in tables
+            f"select cast('{table}' as varchar(127)) as table_name, {_POSITION}, "
+            f"row_number() over (order by position desc) as newest from {quoted(ledger_schema(source), table)}"
+            for table in sorted(ledgers.keys() - refused.keys())
         ]
+        names = "table_name, position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position, "
         found = (
             rows(
                 connection,
-                "select table_name, position, seq, load_id, schema_hash, applied_at "
-                f"from ({' union all '.join(newest)}) entries where newest = 1",
+                f"select {names} el_version, format from ({' union all '.join(newest)}) entries where newest = 1",
             )
             if newest
             else []
         )
-        connection.rollback()
-    return {str(row[0]): Position(int(row[1]), int(row[2]), row[3], row[4], row[5]) for row in found}
+    connection.autocommit = False
+    positions = {}
+    for name, *row in found:
+        if int(row[9]) == FORMAT:
+            positions[str(name)] = _position(row)
+        else:
+            refused[str(name)] = _other_format(source, str(name), row[9], row[8])
+    return Known(positions, frozenset(ledgers), raw, refused)
 
 
-def prepare(connection: Connection, source: str, tables: Iterable[str]) -> None:
+def positions(connection: Connection, source: str) -> dict[str, Position]:
+    """The position of every raw table of a source.
+
+    Raises:
+        WarehouseError: a ledger has another format.
+    """
+    found = known(connection, source)
+    if found.refused:
+        raise WarehouseError("\n".join(found.refused.values()))
+    return found.positions
+
+
+def _position(row: Sequence[object]) -> Position:
+    position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position = row[:8]
+    hole = None if hole_seq is None else Hole(int(str(hole_seq)), int(str(hole_position)))
+    return Position(
+        int(str(position)), int(str(seq)), str(load_id), str(schema_hash), str(applied_at), str(layout), hole
+    )
+
+
+def _other_format(source: str, table: str, format_: object, version: object) -> str:
+    return (
+        f"{source}.{table}: the ledger {quoted(ledger_schema(source), table)} has format {format_}, and this el "
+        f"{__version__} knows format {FORMAT}. Nothing was changed. It was written by el {version}: use the same "
+        f"version wherever you load. To have the table built anew from the landing, drop it and its ledger"
+    )
+
+
+def _other_layout(connection: Connection, source: str, table: str) -> str:
+    try:
+        found = rows(
+            connection,
+            f"select format, el_version from {quoted(ledger_schema(source), table)} order by position desc limit 1",
+        )
+    except Exception:  # not even these columns: whatever it is, it is no ledger that we know
+        found = []
+    return _other_format(source, table, *(found[0] if found else ("unknown", "of another version")))
+
+
+def prepare(connection: Connection, source: str, tables: Iterable[str], existing: frozenset[str]) -> None:
     """Make the ledger tables that are missing, and then the view over all of them anew."""
+    missing = sorted(set(tables) - existing)
+    if not missing:
+        return
     for attempt in range(_DDL_ATTEMPTS):
         try:
-            _prepare(connection, source, tables)
+            _prepare(connection, source, missing)
             return
         except WarehouseError:  # another loader may be making the same tables: IF NOT EXISTS does not wait for him
-            connection.rollback()
-            if attempt == _DDL_ATTEMPTS - 1:
+            if connection.closed or attempt == _DDL_ATTEMPTS - 1:
                 raise
+            connection.rollback()
             time.sleep(0.2 * (attempt + 1))
 
 
-def _prepare(connection: Connection, source: str, tables: Iterable[str]) -> None:
+def _prepare(connection: Connection, source: str, missing: list[str]) -> None:
     with explained(f"making the ledger of {source}"):
-        existing = _existing(connection, source)
-        missing = sorted(set(tables) - existing)
-        if not missing and VIEW in existing:
-            return
         schema = ledger_schema(source)
         rows(connection, f"create schema if not exists {quoted(schema)}")
         for table in missing:
             rows(connection, f"create table if not exists {quoted(schema, table)} ({_COLUMNS})")
+        existing = rows(
+            connection, "select table_name from information_schema.tables where table_schema = %s", (schema,)
+        )
         # select * would be expanded once; the columns are spelled so that view and tables cannot part in silence
-        columns = ", ".join(line.split()[0] for line in _COLUMNS.strip().splitlines())
         selects = [
-            f"select cast('{table}' as varchar(127)) as table_name, {columns} from {quoted(schema, table)}"
-            for table in sorted((existing | set(missing)) - {VIEW})
+            f"select cast('{table}' as varchar(127)) as table_name, {', '.join(_NAMES)} from {quoted(schema, table)}"
+            for table in sorted({str(name) for (name,) in existing} - {VIEW})
         ]
         rows(
             connection,
@@ -116,45 +203,106 @@ def _prepare(connection: Connection, source: str, tables: Iterable[str]) -> None
         connection.commit()
 
 
-def lock(connection: Connection, source: str, table: str) -> Position | None:
+def lock(connection: Connection, source: str, table: str) -> None:
     """First statement of a transaction: one loader at a time. LOCK takes no snapshot, so what is read then is now."""
-    ledger = quoted(ledger_schema(source), table)
-    rows(connection, f"lock table {ledger}")
+    rows(connection, f"lock table {quoted(ledger_schema(source), table)}")
+
+
+def last(connection: Connection, source: str, table: str) -> Position | None:
+    """The position as this transaction sees it."""
     found = rows(
         connection,
-        f"select position, seq, load_id, schema_hash, applied_at::varchar from {ledger} order by position desc limit 1",
+        f"select {_POSITION} from {quoted(ledger_schema(source), table)} order by position desc limit 1",
     )
-    return Position(int(found[0][0]), int(found[0][1]), *found[0][2:]) if found else None
+    if found and int(found[0][9]) != FORMAT:
+        raise WarehouseError(_other_format(source, table, found[0][9], found[0][8]))
+    return _position(found[0]) if found else None
+
+
+def look(connection: Connection, source: str, table: str) -> Position | None:
+    """The position now, after whoever is at work on the table. Ends its transaction."""
+    lock(connection, source, table)
+    found = last(connection, source, table)
+    connection.rollback()
+    return found
+
+
+def came_through(connection: Connection, source: str, table: str, commit: Commit, loader: str) -> bool:
+    """True if this loader has applied a commit; waits for a transaction of its own that may still be under way."""
+    lock(connection, source, table)
+    found = rows(
+        connection,
+        f"select count(*) from {quoted(ledger_schema(source), table)} where load_id = %s and loader = %s",
+        (commit.load_id, loader),
+    )
+    connection.rollback()
+    return bool(found[0][0])
+
+
+def following(before: Position | None, commit: Commit, kind: Kind, layout: str) -> Position:
+    """The position when one more commit is settled."""
+    number = before.position + 1 if before else 1
+    copied = kind == "applied"
+    hole = before.hole if before else None
+    if kind == "skipped":
+        hole = Hole(commit.seq, number)
+    elif hole and copied and commit.reading.full and commit.reading.done:
+        # Rows of the hole are in a full copy only if it began behind it.
+        began = number - (commit.seq - commit.reading.first_seq)
+        hole = None if began > hole.position else hole
+    return Position(
+        position=number,
+        seq=commit.seq,
+        load_id=commit.load_id,
+        schema_hash=commit.dlt_schema_hash if copied else before.schema_hash if before else "",
+        applied_at="",
+        layout=layout if copied else before.layout if before else "",
+        hole=hole,
+    )
 
 
 def record(
-    connection: Connection, commit: Commit, raw_name: str, position: int, json_misses: int, el_version: str
-) -> None:
-    """Write that a commit is applied; part of its transaction."""
-    rows(
-        connection,
-        f"insert into {quoted(ledger_schema(commit.source), raw_name)} values "
-        "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, getdate(), %s, %s)",
-        (
-            position,
+    connection: Connection,
+    source: str,
+    table: str,
+    before: Position | None,
+    steps: Sequence[Step],
+    layout: str,
+    json_misses: dict[int, int],
+    loader: str,
+) -> Position:
+    """Write that commits are settled; part of their transaction. ``json_misses`` by seq. The new position."""
+    values: list[object] = []
+    now = before
+    for step in steps:
+        commit, copied = step.commit, step.kind == "applied"
+        now = following(now, commit, step.kind, layout)
+        values += [
+            now.position,
             commit.seq,
             commit.load_id,
+            step.kind,
             commit.mode,
-            commit.rows,
-            len(commit.files),
-            sum(file.size for file in commit.files),
-            json_misses,
-            commit.window.next_lo if commit.reading.done else None,
-            commit.dlt_schema_hash,
+            step.rows,
+            len(commit.files) if copied else 0,
+            sum(file.size for file in commit.files) if copied else 0,
+            json_misses.get(commit.seq, 0),
+            commit.window.next_lo if commit.reading.done and not now.hole else None,
+            step.reason,
+            now.layout,
+            now.hole.seq if now.hole else None,
+            now.hole.position if now.hole else None,
+            now.schema_hash,
             commit.extracted_at,
-            el_version,
-            commit.format,
-        ),
+            loader,
+            __version__,
+            FORMAT,
+        ]
+    assert now
+    one = ", ".join("getdate()" if name == "applied_at" else "%s" for name in _NAMES)
+    rows(
+        connection,
+        f"insert into {quoted(ledger_schema(source), table)} values {', '.join([f'({one})'] * len(steps))}",
+        values,
     )
-
-
-def _existing(connection: Connection, source: str) -> set[str]:
-    found = rows(
-        connection, "select table_name from information_schema.tables where table_schema = %s", (ledger_schema(source),)
-    )
-    return {str(name) for (name,) in found}
+    return now

@@ -1,13 +1,15 @@
-"""The transaction that applies one commit: all of it, once, or nothing.
+"""The transaction that applies a batch of commits: all of it, once, or nothing.
 
     lock the table's ledger          first: a LOCK takes no snapshot, a SELECT would
-    read the applied position again  another loader may have been faster
-    create the incoming temp table   the commit's columns in the commit's order: a Parquet COPY is positional
-    COPY one manifest                one statement for all files of the commit
-    check the count                  against what extract wrote into the commit
+    create the incoming temp table   the commits' columns in their order: a Parquet COPY is positional
+    COPY one manifest                one statement for all files of all commits
+    count, and read the position     the rows of each commit; whether another loader was faster
     delete by primary key            mode replace: delete everything
     insert by column names           latest row per key
-    ledger row, dlt's _dlt_loads     then commit
+    ledger rows, dlt's _dlt_loads    then commit
+
+The position is read again only behind the COPY, in the statement that counts: one statement less, and the COPY is in
+vain only when two loaders are at work on one table, which the conductor's lock keeps for mistakes.
 
 Why not Redshift's MERGE: it refuses duplicates in the source, takes no ``_seq`` order, and hides two scans.
 Why not TRUNCATE for mode replace: it commits at once.
@@ -15,10 +17,12 @@ Why not TRUNCATE for mode replace: it commits at once.
 
 from __future__ import annotations
 
-from el import __version__
+from collections import Counter
+
 from el.errors import WarehouseError
 from el.landing import Commit, LandedColumn
-from el.redshift import ledger
+from el.redshift import dlt_tables, ledger
+from el.redshift.batch import Batch
 from el.redshift.connection import Connection, explained, quoted, rows
 
 #: Two underscores: no raw table and no column is ever called so (config.raw_name).
@@ -27,82 +31,132 @@ _INCOMING = "el__incoming"
 
 def apply(
     connection: Connection,
-    commit: Commit,
+    batch: Batch,
     raw_name: str,
     manifest: str | None,
     copy_role: str,
     expected: ledger.Position | None,
-) -> tuple[ledger.Position, dict[str, int]] | None:
-    """Apply one commit; the new position, and how many JSON values of which column could not be parsed.
+    layout: str,
+    loader: str,
+    misses: Counter[str],
+) -> ledger.Position | None:
+    """Apply a batch; the new position. ``misses`` counts JSON values that could not be parsed, per column; it is right
+    as soon as the COMMIT is sent.
 
     None if another loader has moved the position in the meantime.
 
     Raises:
-        WarehouseError: Redshift refused, or the rows that arrived are not those of the commit.
+        WarehouseConflict, WarehouseLost: trying again may help; after the latter, look first.
+        WarehouseError: Redshift refused, or the rows that arrived are not those of the commits.
     """
-    label = f"{commit.source}.{commit.table}, commit {commit.seq}"
-    try:
-        with explained(label):
-            now = ledger.lock(connection, commit.source, raw_name)
-            if (now.load_id if now else None) != (expected.load_id if expected else None):
-                return None
-            misses = _move(connection, commit, raw_name, manifest, copy_role, label)
-            position = (now.position if now else 0) + 1
-            ledger.record(connection, commit, raw_name, position, sum(misses.values()), __version__)
-            schema = ledger.raw_schema(commit.source)
-            for load_id in commit.load_ids:
-                rows(
-                    connection,
-                    f"insert into {quoted(schema, '_dlt_loads')} (load_id, schema_name, status, inserted_at, "
-                    "schema_version_hash) values (%s, %s, 0, getdate(), %s)",
-                    (load_id, f"{commit.source}_{raw_name}", commit.dlt_schema_hash),
-                )
-            connection.commit()
-            return ledger.Position(position, commit.seq, commit.load_id, commit.dlt_schema_hash, ""), misses
-    finally:
-        if not connection.closed:
+    source = batch.last.source
+    misses.clear()
+    with explained(f"{source}.{batch.last.table}, {batch.name}"):
+        ledger.lock(connection, source, raw_name)
+        by_seq: dict[int, Counter[str]] = {}
+        if manifest:
+            now = _copy(connection, batch, raw_name, manifest, copy_role, by_seq)
+        else:
+            last = ledger.last(connection, source, raw_name)
+            now = last.position if last else None
+        if now != (expected.position if expected else None):
             connection.rollback()
-
-
-def _move(
-    connection: Connection, commit: Commit, raw_name: str, manifest: str | None, copy_role: str, label: str
-) -> dict[str, int]:
-    raw = quoted(ledger.raw_schema(commit.source), raw_name)
-    rows(connection, f"create temp table {_INCOMING} ({', '.join(_incoming(c) for c in commit.columns)})")
-    if manifest:
-        role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
-        rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
-    (found,) = rows(connection, f"select count(*) from {_INCOMING}")[0]
-    if int(found) != commit.rows:
-        raise WarehouseError(
-            f"{label}: COPY brought {int(found):,} rows and the commit has {commit.rows:,}. Rolled back; Redshift is "
-            "as it was. The files in the landing are not those of the commit: compare them with it, or copy the table "
-            f"again: el run --full {commit.source}.{commit.table}"
+            return None
+        _merge(connection, batch, quoted(ledger.raw_schema(source), raw_name))
+        position = ledger.record(
+            connection,
+            source,
+            raw_name,
+            expected,
+            batch.steps,
+            layout,
+            {seq: found.total() for seq, found in by_seq.items()},
+            loader,
         )
-    misses = _unparsable(connection, [column.name for column in commit.columns if column.json])
-    keys = [column for column in commit.columns if column.key]
+        dlt_tables.add_loads(connection, batch.copied, f"{source}_{raw_name}")
+        for found in by_seq.values():
+            misses.update(found)
+        connection.commit()
+        return position
+
+
+def _copy(
+    connection: Connection,
+    batch: Batch,
+    raw_name: str,
+    manifest: str,
+    copy_role: str,
+    misses: dict[int, Counter[str]],
+) -> int | None:
+    """Fill the incoming table; the ledger's position. ``misses``: JSON values that became NULL, by seq and column.
+
+    Raises:
+        WarehouseError: the rows that came are not those of the commits.
+    """
+    columns = batch.last_copied.columns
+    if connection.has_incoming:
+        rows(connection, f"drop table if exists {_INCOMING}")
+    rows(connection, f"create temp table {_INCOMING} ({', '.join(_incoming(c) for c in columns)})")
+    connection.has_incoming = True
+    role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
+    rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
+    json_columns = [column.name for column in columns if column.json]
+    counted = "".join(
+        f", sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end)"
+        for name in map(quoted, json_columns)
+    )
+    ledger_table = quoted(ledger.ledger_schema(batch.last.source), raw_name)
+    found = rows(
+        connection,
+        f"select entries.position, _seq, _dlt_load_id, count(*){counted} from {_INCOMING} "
+        f"cross join (select max(position) as position from {ledger_table}) entries "
+        "group by entries.position, _seq, _dlt_load_id",
+    )
+    _check_counts(batch, manifest, {(int(seq), str(load_id)): int(many) for _, seq, load_id, many, *_ in found})
+    for _, seq, _, _, *many in found:
+        by_column = {column: int(number) for column, number in zip(json_columns, many, strict=True) if number}
+        misses.setdefault(int(seq), Counter()).update(by_column)
+    return None if found[0][0] is None else int(found[0][0])
+
+
+def _check_counts(batch: Batch, manifest: str, found: dict[tuple[int, str], int]) -> None:
+    """Every row must be of a load that one of the commits names, and each load must have come whole."""
+    expected: Counter[tuple[int, str]] = Counter()
+    files: dict[tuple[int, str], list[str]] = {}
+    for commit in batch.copied:
+        for file in commit.files:
+            load = commit.seq, file.load_id
+            expected[load] += file.rows
+            files.setdefault(load, []).append(file.key)
+    label = f"{batch.last.source}.{batch.last.table}"
+    for load in sorted(expected.keys() | found.keys()):
+        if found.get(load, 0) == expected.get(load, 0):
+            continue
+        came = f"COPY brought {found.get(load, 0):,} rows and the commit has {expected.get(load, 0):,}"
+        where = f"in {', '.join(files[load])}" if load in files else f"of load {load[1]}, which no commit names"
+        raise WarehouseError(
+            f"{label}, commit {load[0]}: {came} {where}. Rolled back; Redshift is as it was. The files in the landing, "
+            f"or the manifest {manifest}, are not those of the commit: compare them with it, or copy the table again: "
+            f"el run --full {label}"
+        )
+
+
+def _merge(connection: Connection, batch: Batch, raw: str) -> None:
+    if not batch.copied:
+        return
+    commit: Commit = batch.last_copied
     if commit.mode == "replace":
         rows(connection, f"delete from {raw}")
-    else:
+    if not batch.rows:
+        return
+    keys = [column for column in commit.columns if column.key]
+    if commit.mode == "merge":
         same = " and ".join(_same(raw, column) for column in keys)
         rows(connection, f"delete from {raw} using {_INCOMING} where {same}")
     names = ", ".join(quoted(column.name) for column in commit.columns)
     values = ", ".join(_value(column) for column in commit.columns)
     source = _INCOMING if commit.mode == "replace" else _latest(keys)
     rows(connection, f"insert into {raw} ({names}) select {values} from {source}")
-    rows(connection, f"drop table {_INCOMING}")
-    return misses
-
-
-def _unparsable(connection: Connection, json_columns: list[str]) -> dict[str, int]:
-    if not json_columns:
-        return {}
-    counted = ", ".join(
-        f"coalesce(sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end), 0)"
-        for name in map(quoted, json_columns)
-    )
-    found = rows(connection, f"select {counted} from {_INCOMING}")[0]
-    return {column: int(many) for column, many in zip(json_columns, found, strict=True) if many}
 
 
 def _incoming(column: LandedColumn) -> str:
