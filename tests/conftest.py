@@ -6,6 +6,7 @@ the end, so tests run side by side, in any order, on the stack that a developer 
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ import psycopg2
 import pymysql
 import pytest
 
+from tests.forks import Mother
 from tests.private_mysql import PrivateMySQL
 
 # How long an example takes says nothing on a machine that does other work too.
@@ -114,17 +117,10 @@ class Source:
 
     def el(self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> Finished:
         """Run ``el``; the exit code must be ``code`` unless that is None."""
-        process = subprocess.run(
-            [sys.executable, "-m", "el.cli", *arguments],
-            cwd=self.folder,
-            env=self.env | (env or {}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = Finished(*_mother().run(arguments, self.folder, self.env | (env or {})))
         if code is not None:
-            assert process.returncode == code, f"exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
-        return Finished(process.returncode, process.stdout, process.stderr)
+            assert done.code == code, f"exit code {done.code}\n{done.out}\n{done.err}"
+        return done
 
     def redshift(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query; ``raw.`` stands for the source's raw schema."""
@@ -182,6 +178,13 @@ class Source:
     def commits(self, table: str) -> list[int]:
         """Numbers of a table's commits."""
         return [int(Path(key).stem) for key in self.objects(f"{table}/_commits/")]
+
+
+@cache
+def _mother() -> Mother:
+    mother = Mother()
+    atexit.register(mother.end)
+    return mother
 
 
 def _mysql(env: dict[str, str], database: str | None) -> Any:

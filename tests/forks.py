@@ -1,0 +1,132 @@
+"""Real processes of ``el``, forked from one that has imported what it needs.
+
+Most of a small run's time is spent on imports, and a suite makes a thousand runs. One process per test worker imports
+everything once and touches nothing; each run is a fork of it, with its own environment, folder, output and exit code.
+Where a process has to be killed or to outlive the call, tests start a whole one instead (``Source.start``).
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any
+
+#: Slow to import, and without an effect before they are used.
+IMPORTS = (
+    "boto3",
+    "dlt.common.exceptions",
+    "dlt.destinations",
+    "dlt.pipeline.exceptions",
+    "el.cli",
+    "el.supervise",
+    "psycopg2",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+)
+
+
+class Mother:
+    """The process that is forked, seen from the tests."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="el-tests-")
+        self._address = str(Path(self._folder.name) / "socket")
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.forks", self._address], stdin=subprocess.PIPE)
+
+    def run(self, arguments: tuple[str, ...], folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
+        """Exit code (minus the signal, as subprocess has it), standard output, standard error."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
+            request = json.dumps([arguments, str(folder), env]).encode()
+            connection.sendall(len(request).to_bytes(8, "big") + request)
+            files = array.array("i", [out.fileno(), err.fileno()])
+            connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+            code = connection.recv(16)
+            assert code, "the process that runs of el are forked from has ended"
+            return int(code), _text(out), _text(err)
+
+    def _connection(self) -> socket.socket:
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(self._address)
+                return connection
+            except (FileNotFoundError, ConnectionRefusedError):  # it imports
+                connection.close()
+                assert self._process.poll() is None, "the process that runs of el are forked from could not start"
+                time.sleep(0.05)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _serve(address: str) -> None:
+    for name in IMPORTS:
+        importlib.import_module(name)
+    gc.freeze()
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(address)
+    server.listen(16)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those who wait for an end are forks themselves
+    while True:
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            server.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _fork(connection)
+        connection.close()
+
+
+def _fork(connection: socket.socket) -> None:
+    """Forked from the mother: forks once more and tells how that ended; returns in the second one only, as ``el``."""
+    length = int.from_bytes(_read(connection, 8), "big")
+    arguments, folder, env = json.loads(_read(connection, length))
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(8))
+    files = array.array("i", ancillary[0][2])
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        os._exit(0)
+    connection.close()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for at, file in enumerate(files, start=1):
+        os.dup2(file, at)
+        os.close(file)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    sys.argv = ["el", *arguments]
+    main: Any = sys.modules["el.cli"].main
+    main()  # ends with SystemExit, by which the interpreter ends as that of any program
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        part = connection.recv(length - len(parts))
+        if not part:
+            os._exit(1)
+        parts += part
+    return bytes(parts)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
