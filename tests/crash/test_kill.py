@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -63,20 +64,29 @@ def either(request: pytest.FixtureRequest, table: Source) -> Iterator[Source]:
     if request.param == "serializable":
         yield table
         return
-    port = request.getfixturevalue("snapshot_port")
-    usual, table.env = table.warehouse, table.env | {PREFIX + "PORT": str(port)}
-    table.warehouse = psycopg2.connect(
+    with use_port(table, request.getfixturevalue("snapshot_port")):
+        assert table.redshift("show transaction_isolation") == [("repeatable read",)]
+        yield table
+
+
+@contextmanager
+def use_port(source: Source, port: int) -> Iterator[None]:
+    """The source's Redshift is the one at that port, while the block lasts."""
+    usual, env = source.warehouse, source.env
+    source.env = env | {PREFIX + "PORT": str(port)}
+    source.warehouse = psycopg2.connect(
         host="127.0.0.1",
         port=port,
         dbname="dev",
-        user=table.env[PREFIX + "USERNAME"],
-        password=table.env[PREFIX + "PASSWORD"],
+        user=env[PREFIX + "USERNAME"],
+        password=env[PREFIX + "PASSWORD"],
     )
-    table.warehouse.autocommit = True
-    assert table.redshift("show transaction_isolation") == [("repeatable read",)]
-    yield table
-    table.warehouse.close()
-    table.warehouse = usual
+    source.warehouse.autocommit = True
+    try:
+        yield
+    finally:
+        source.warehouse.close()
+        source.warehouse, source.env = usual, env
 
 
 def free_port() -> int:
@@ -95,9 +105,13 @@ cli.main()
 
 
 def start(
-    source: Source, *arguments: str, endpoint: str | None = None, program: tuple[str, ...] = ("-m", "el.cli")
+    source: Source,
+    *arguments: str,
+    endpoint: str | None = None,
+    program: tuple[str, ...] = ("-m", "el.cli"),
+    env: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    env = source.env | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
+    env = source.env | (env or {}) | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
     process = subprocess.Popen(
         [sys.executable, *program, *arguments],
         cwd=source.folder,
