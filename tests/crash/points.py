@@ -77,6 +77,8 @@ _LOAD = [
     Point("the record, at the end", "s3", r"^PUT .*/_runs/.*\.json$", nth=2, quick=()),
     Point("the log", "s3", r"^PUT .*/_runs/.*\.log$", quick=()),
 ]
+#: Of ``el load --skip`` alone.
+SKIP = Point("the skip", "s3", "^PUT .*/_skipped/")
 _AGAIN = {"a file": ("killed after",), "the commit": ("killed before", "killed after", "lost")}
 
 

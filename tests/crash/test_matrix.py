@@ -16,7 +16,7 @@ import pytest
 
 from tests.compare import assert_equal
 from tests.conftest import Source
-from tests.crash.points import ALL, STAGES, Fault, Point
+from tests.crash.points import ALL, SKIP, STAGES, Fault, Point
 from tests.crash.test_kill import CURSOR, snapshot_port, start, use_port
 from tests.crash.wires import PREFIX, Wires, wires
 
@@ -62,6 +62,24 @@ def test_every_fault_at_every_point_under_either_isolation_level(
         return
     with use_port(source, request.getfixturevalue("snapshot_port")):
         live(source, lives)
+
+
+def test_a_skip_that_is_killed_or_unheard_quarantines_the_commit_once_when_it_is_said_again(source: Source) -> None:
+    tables = {"t0": "killed before", "t1": "killed after", "t2": "lost"}
+    for table in tables:
+        source.mysql(*made(table))
+    source.configure({table: {} for table in tables})
+    source.el("extract")
+    with wires(source) as wire:
+        for table, fault in tables.items():
+            skip = ("load", "--skip", f"{source.name}.{table}", "1", "--reason", "for the test")
+            code = wire.run(lambda: start(source, *skip, env=wire.env), (SKIP, fault))  # noqa: B023 - used at once
+            assert (code == -signal.SIGKILL) == fault.startswith("killed")
+            source.el(*skip, code=None)  # wrong usage where it is settled
+            assert source.redshift(f"select seq, kind from raw_{source.name}_el.{table}") == [(1, "skipped")]
+    source.el("run", "--full")
+    for table in tables:
+        assert_equal(source, table)
 
 
 def test_everything_that_a_run_writes_or_changes_is_a_point_of_the_matrix(source: Source) -> None:
