@@ -197,7 +197,7 @@ def killed_at_random(source: Source, times: int) -> None:
 
 
 def test_a_first_copy_that_is_killed_again_and_again_repeats_only_what_was_not_committed(source: Source) -> None:
-    first_copy_killed(source, 20_000, 4)
+    first_copy_killed(source, 30_000, 4)
 
 
 @pytest.mark.long
@@ -228,7 +228,7 @@ def first_copy_killed(source: Source, rows: int, times: int) -> None:
     killed = 0
     with s3_proxy(source.env["AWS_ENDPOINT_URL"], before) as endpoint:
         while killed < times:
-            left = chance.randint(2, 30)
+            left = chance.randint(2, 30) if killed else 40  # the first after some commits
             running.append(start(source, "extract", endpoint=endpoint, program=("-c", SMALL_PARTS)))
             if running[-1].wait(120) != -signal.SIGKILL:
                 break

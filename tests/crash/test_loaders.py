@@ -30,7 +30,7 @@ def test_a_serialization_conflict_is_tried_again_and_the_commit_counts_once(eith
     assert loader.wait(120) == 0
     assert_equal(either, "t")
     assert either.ledger("t") == [(1, 500), (2, either.commit("t", 2)["rows"])]
-    (log,) = sorted(Path(either.env["EL_HOME"]).glob("logs/*-load-*"))
+    (log,) = sorted(Path(either.env["EL_HOME"]).glob("logs/*-load-*.log"))
     assert "serializable isolation violation" in log.read_text()
 
 
