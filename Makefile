@@ -57,7 +57,7 @@ endif
 test: up ## Run the tests on the local stack
 	@$(BIN)/pytest -n $${TEST_WORKERS:-3} --dist worksteal
 
-soak: up ## The tests of many minutes: writers beside el, run again and again
+soak: up ## The tests of many minutes: writers beside el, the whole crash matrix
 	@$(BIN)/pytest -m long -n $${TEST_WORKERS:-2} --dist worksteal
 
 test-dbt-adapter: setup ## dbt's own adapter suite against a local Redshift of its own; make test runs a part of it

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-#: Asked at each request with method and path, before it is passed on. A number is answered instead of S3's answer.
-Before = Callable[[str, str], int | None]
+#: Asked at each request with method and path, before it is passed on. What may happen then:
+#: a number is answered instead of S3's answer; "torn": S3 gets the half of the body, and both connections are cut;
+#: a function is called when S3 has answered, and the answer is never passed on.
+Before = Callable[[str, str], "int | Literal['torn'] | Callable[[], None] | None"]
 
 
 class Gate:
@@ -48,16 +50,26 @@ def s3_proxy(endpoint: str, before: Before) -> Iterator[str]:
 
         def handle_any(self) -> None:
             body = self._body()
-            status = before(self.command, self.path)
-            if status is not None:
-                self._answer(status, {}, b"")
+            fault = before(self.command, self.path)
+            if isinstance(fault, int):
+                self._answer(fault, {}, b"")
                 return
             connection = http.client.HTTPConnection(target.hostname or "", target.port)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "expect")}
+            if fault == "torn":  # the headers promise all of it
+                connection.request(self.command, self.path, body[: len(body) // 2], headers)
+                connection.close()
+                self.close_connection = True
+                return
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            self._answer(answer.status, dict(answer.getheaders()), answer.read())
+            content = answer.read()
             connection.close()
+            if fault is None:
+                self._answer(answer.status, dict(answer.getheaders()), content)
+                return
+            fault()
+            self.close_connection = True
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815 - names of http.server
 

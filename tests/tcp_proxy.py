@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the local Redshift, which cuts a connection before or after a statement was sent.
+"""A TCP proxy in front of a database, which cuts a connection before or after a statement was sent, or answers it.
 
 TLS must be off (EL_REDSHIFT_SSLMODE=disable), because it reads what passes.
 """
@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 #: Asked with each piece that the client sends. before: the server never gets it. after: it does, and answers, and the
-#: client never gets that. None: it passes.
-Cut = Callable[[bytes], Literal["before", "after"] | None]
+#: client never gets that. A function: as after, and it is called when the answer was heard. Bytes: they are answered
+#: instead, and the connection stays. None: it passes.
+Cut = Callable[[bytes], "Literal['before', 'after'] | Callable[[], None] | bytes | None"]
 
 
 @contextmanager
@@ -37,14 +38,19 @@ def tcp_proxy(port: int, cut: Cut) -> Iterator[int]:
         with suppress(OSError):
             while data := client.recv(65536):
                 where = cut(data)
-                if where == "after":
-                    answers.set()
-                if where != "before":
+                if where is None:
                     server.sendall(data)
-                if where == "after":
+                    continue
+                if isinstance(where, bytes):
+                    client.sendall(where)
+                    continue
+                if where != "before":
+                    answers.set()
+                    server.sendall(data)
                     heard.wait(60)
-                if where:
-                    break
+                if callable(where):
+                    where()
+                break
         _close(client, server)
 
     def backward(

@@ -46,6 +46,12 @@ class Batch:
         return self.copied[-1]
 
     @property
+    def starts_over(self) -> bool:
+        """True if it begins with a full pass, or is a copy of the whole table: it needs nothing that came before."""
+        first = self.copied[0]
+        return first.mode == "replace" or (first.reading.full and first.reading.first_seq == first.seq)
+
+    @property
     def files(self) -> list[LandedFile]:
         """Files that one COPY reads."""
         return [file for commit in self.copied for file in commit.files]

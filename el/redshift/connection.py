@@ -25,6 +25,16 @@ _SAFE = re.compile(
     r"|permission denied for (relation|schema|table|database) [\w\"]{1,127}",
     re.IGNORECASE,
 )
+#: What the detail of a Spectrum Scan Error says without quoting a value, and what it means. COPY from Parquet reads
+#: through Spectrum. The column's name is the last word of a path.
+_SCAN = {
+    re.compile(r"File '\S+' has an incompatible Parquet schema for column '(?:\S*?\b)?(\w{1,127})'"): (
+        "the files do not fit the type of column {}"
+    ),
+    re.compile(r"The length of the data column (\w{1,127}) is longer than the length defined in the table"): (
+        "a value is longer than column {} of the table"
+    ),
+}
 #: SQLSTATEs of a server that goes down, is down or comes up: class 08, and three of class 57.
 _LOST = re.compile(r"08...|57P0[123]")
 
@@ -150,8 +160,8 @@ def explained(what: str) -> Iterator[None]:
         if code == "40001" or re.match(r"1023\b", text):
             kind = WarehouseConflict
             why = "another transaction changed the same table at the same time (serializable isolation violation)"
-        elif found := re.search(r"incompatible Parquet schema for column '([^']{1,127})'", text):
-            why = f"the files do not fit the type of column {found[1]}"
+        elif said_so := _scan_error(text, error):
+            why = said_so
         elif code in ("3F000", "42P01", "42703", "42501", "42P07") and (said := _SAFE.search(text)):
             why = said[0]
         else:
@@ -160,6 +170,16 @@ def explained(what: str) -> Iterator[None]:
             f"{what}: Redshift refused: {why}. The transaction was rolled back; Redshift is as it was before this "
             "commit. Its own message is in stl_error and sys_query_history. Run again: el load"
         ) from error
+
+
+def _scan_error(text: str, error: psycopg2.Error) -> str | None:
+    """What a file has that Spectrum does not take, where it is one of the sentences that we know."""
+    if text != "Spectrum Scan Error":
+        return None
+    for sentence, meaning in _SCAN.items():
+        if found := sentence.search(error.diag.message_detail or ""):
+            return meaning.format(found[1])
+    return "COPY could not read a file (Spectrum Scan Error)"
 
 
 def rows(connection: Any, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:

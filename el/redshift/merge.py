@@ -3,7 +3,8 @@
     lock the table's ledger          first: a LOCK takes no snapshot, a SELECT would
     create the incoming temp table   the commits' columns in their order: a Parquet COPY is positional
     COPY one manifest                one statement for all files of all commits
-    count, and read the position     the rows of each commit; whether another loader was faster
+    count, and read the position     the rows of each commit; whether another loader was faster; whether the raw table
+                                     has the rows of the commit before
     delete by primary key            mode replace: delete everything
     insert by column names           latest row per key
     ledger rows, dlt's _dlt_loads    then commit
@@ -21,7 +22,7 @@ from collections import Counter
 
 from el.errors import WarehouseError
 from el.landing import Commit, LandedColumn
-from el.redshift import dlt_tables, ledger
+from el.redshift import dlt_tables, ledger, went_back
 from el.redshift.batch import Batch
 from el.redshift.connection import Connection, explained, quoted, rows
 
@@ -108,10 +109,14 @@ def _copy(
     ledger_table = quoted(ledger.ledger_schema(batch.last.source), raw_name)
     found = rows(
         connection,
-        f"select entries.position, _seq, _dlt_load_id, count(*){counted} from {_INCOMING} "
+        f"select entries.position, _seq, _dlt_load_id, count(*){counted}, went_back.entries from {_INCOMING} "
         f"cross join (select max(position) as position from {ledger_table}) entries "
-        "group by entries.position, _seq, _dlt_load_id",
+        f"cross join ({went_back.question(batch.last.source, raw_name)}) went_back "
+        "group by entries.position, _seq, _dlt_load_id, went_back.entries",
     )
+    if found[0][-1] and not batch.starts_over:
+        raise went_back.refusal(connection, batch.last.source, raw_name, f"{batch.last.source}.{batch.last.table}")
+    found = [row[:-1] for row in found]
     _check_counts(batch, manifest, {(int(seq), str(load_id)): int(many) for _, seq, load_id, many, *_ in found})
     for _, seq, _, _, *many in found:
         by_column = {column: int(number) for column, number in zip(json_columns, many, strict=True) if number}

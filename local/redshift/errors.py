@@ -13,6 +13,13 @@ class RedshiftError(Exception):
         self.detail = detail
 
 
+class ScanError(RedshiftError):
+    """A file that Spectrum cannot bring into the table, as Redshift says it: what it is about is in the detail."""
+
+    def __init__(self, context: str) -> None:
+        super().__init__("Spectrum Scan Error", detail=f"error: Spectrum Scan Error context: {context}")
+
+
 class Refused(RedshiftError):
     """Redshift itself refuses this."""
 

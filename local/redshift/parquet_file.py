@@ -17,7 +17,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from .columns import Column
-from .errors import RedshiftError
+from .errors import RedshiftError, ScanError
 from .super_text import BadSuper, from_json, from_string
 from .text_rows import replace_invalid
 
@@ -47,23 +47,21 @@ def parquet_chunks(
     try:
         parquet = pq.ParquetFile(file, buffer_size=1 << 20)  # pages as they are needed, not whole columns
     except (pa.ArrowException, OSError) as error:
-        raise RedshiftError(f"Spectrum Scan Error: file {url} is not a Parquet file") from error
+        raise ScanError(f"File '{url}' is not a Parquet file") from error
     schema = parquet.schema_arrow
     missing = columns[len(schema) :] if "FILLRECORD" in options else []
     for column in missing:
         if column.not_null:
             raise RedshiftError(f"Cannot insert a NULL value into column {column.name} (file {url})", "23502")
     if len(schema) + len(missing) != len(columns):
-        raise RedshiftError(
-            f"Spectrum Scan Error: file {url} has {len(schema)} columns, the table expects {len(columns)}"
-        )
+        raise ScanError(f"File '{url}' has {len(schema)} columns, the table expects {len(columns)}")
     for field, column in zip(schema, columns, strict=False):
         _check_type(field, column, url, "SERIALIZETOJSON" in options)
     try:
         for batch in parquet.iter_batches(batch_size=_batch_rows(parquet)):
             yield batch.num_rows, _csv(batch, url, columns, options.get("ACCEPTINVCHARS"))
     except (pa.ArrowException, OSError) as error:
-        raise RedshiftError(f"Spectrum Scan Error: file {url} cannot be read ({type(error).__name__})") from error
+        raise ScanError(f"File '{url}' cannot be read ({type(error).__name__})") from error
 
 
 def _batch_rows(parquet: pq.ParquetFile) -> int:
@@ -91,8 +89,8 @@ def _check_type(field: pa.Field, column: Column, url: str, serialize: bool) -> N
         accepted = _ACCEPTED.get(column.kind, lambda _: False)(kind)
     if not accepted:
         expected = column.kind + (f"({column.precision},{column.scale})" if column.kind == "numeric" else "")
-        raise RedshiftError(
-            f"Spectrum Scan Error: file {url} has an incompatible Parquet schema for column '{column.name}'. "
+        raise ScanError(
+            f"File '{url}' has an incompatible Parquet schema for column '{column.name}'. "
             f"Column type: {expected}, Parquet type: {kind}"
         )
 
@@ -157,8 +155,7 @@ def _check_length(array: pa.Array, column: Column, url: str) -> None:
     limit = column.limit
     longest = pc.max(pc.binary_length(array)).as_py() or 0
     if limit and longest > limit:
-        raise RedshiftError(
-            f"Spectrum Scan Error: the length of the data column {column.name} is longer than the length defined in "
-            f"the table. Table: {limit}, Data: {longest} (file {url})",
-            "22001",
+        raise ScanError(
+            f"The length of the data column {column.name} is longer than the length defined in the table. "
+            f"Table: {limit}, Data: {longest}, File name: {url}"
         )

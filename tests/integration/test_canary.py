@@ -14,6 +14,7 @@ from el.settings import VARIABLES
 from tests.conftest import Source
 from tests.proxy import s3_proxy
 from tests.receivers import Hook, Queue, hook
+from tests.tcp_proxy import tcp_proxy
 
 CURSOR = (
     "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
@@ -136,11 +137,15 @@ def test_no_secret_and_no_cell_is_in_anything_that_a_run_leaves_or_says(
         el("logs", record["run"], code=0)
 
     found = said(planted, outputs, queue, web)
-    assert any("/_runs/" in place for place in found), "records"
-    assert any("/_alerts/" in place for place in found), "problems"
     assert "extract failed" in found["queue"], "alerts"
     assert "extract failed" in found["web"], "alerts"
-    wanted = [*CANARIES, *secrets(planted)]
+    assert_no_leak(planted, found)
+
+
+def assert_no_leak(source: Source, found: dict[str, str]) -> None:
+    assert any("/_runs/" in place for place in found), "records"
+    assert any("/_alerts/" in place for place in found), "problems"
+    wanted = [*CANARIES, *secrets(source)]
     assert len(wanted) > 8
     leaks = {
         f"{value!r} in {place}"
@@ -149,3 +154,61 @@ def test_no_secret_and_no_cell_is_in_anything_that_a_run_leaves_or_says(
         if value in text
     }
     assert not leaks
+
+
+#: Errors of Redshift that quote a value: to which statement, SQLSTATE, message, detail, and what el says of it. The
+#: first two come before a row moves.
+QUOTING = [
+    ('create table if not exists "raw_\\w+"[.]"t"', "42501", f"permission denied: {TEXT}", f"({TEXT})", "42501"),
+    ("INSERT INTO .*_dlt_version", "22001", f"value too long: {TEXT}", f"Value: {TEXT}", "DatabaseTerminalException"),
+    ("copy el__incoming", "XX000", "Spectrum Scan Error", f"context: Invalid value '{TEXT}', row {NUMBER}", "Spectrum"),
+    ("copy el__incoming", "XX000", "Load into table failed.  Check 'stl_load_errors'", f"Value: {TEXT}", "XX000"),
+    ("select entries.position", "22P02", f'invalid input syntax for integer: "{TEXT}"', DATE, "22P02"),
+    ('insert into "raw_\\w+"[.]"t"', "23505", "duplicate key", f"Key (s)=({TEXT}) already exists.", "23505"),
+    ('insert into "raw_\\w+"[.]"t"', "22P02", f"incompatible Parquet schema for column '{TEXT}'", "", "22P02"),
+    ('insert into "raw_\\w+_el"', "42703", f'invalid value for column "s" {TEXT} does not exist', TEXT, "42703"),
+    ("COMMIT", "XX000", f"Assert {TEXT}", f"context: {NUMBER} {TEXT.upper()}", "XX000"),
+]
+
+
+def test_no_value_that_redshift_quotes_in_an_error_is_passed_on(planted: Source, queue: Queue, web: Hook) -> None:
+    """The server answers as Redshift may, through psycopg2 and through dlt's client; DETAIL, CONTEXT and HINT too."""
+    planted.el("extract")
+    outputs, answered = [], []
+    now: list[tuple[str, ...]] = []
+
+    def cut(data: bytes) -> bytes | None:
+        if not now or not re.search(b"^Q.{4}" + now[0][0].encode(), data, re.DOTALL):
+            return None
+        _, code, message, detail, _ = now[0]
+        answered.append(now[0])
+        fields = {
+            "S": "ERROR",
+            "C": code,
+            "M": message,
+            "D": detail,
+            "H": f"see {TEXT}",
+            "W": f"row '{TEXT}', {NUMBER}",
+        }
+        body = b"".join(kind.encode() + text.encode() + b"\0" for kind, text in fields.items()) + b"\0"
+        return b"E" + (len(body) + 4).to_bytes(4) + body + b"Z\0\0\0\5E"
+
+    port = "DESTINATION__REDSHIFT__CREDENTIALS__PORT"
+    with tcp_proxy(int(planted.env[port]), cut) as at:
+        for number, case in enumerate(QUOTING):
+            if number == 2:  # the rest are statements of the transaction
+                now.clear()
+                planted.el("load")
+                planted.mysql("update t set n = n + 1")
+                planted.el("extract")
+            now[:] = [case]
+            done = planted.el(
+                "load", f"{planted.name}.t", code=1, env={port: str(at), "EL_REDSHIFT_SSLMODE": "disable"}
+            )
+            outputs.append(done.out + done.err)
+            assert case[-1] in done.err, "the class of the error"
+            assert answered.count(case), "the statement never came"
+    planted.el("load")  # nothing was half done
+    found = said(planted, outputs, queue, web)
+    assert "load failed" in found["queue"] + found["web"], "alerts"
+    assert_no_leak(planted, found)

@@ -162,7 +162,7 @@ def test_a_commit_whose_count_is_not_that_of_its_files_is_refused(tables: Source
     assert body.count(b'"rows": 1') == 3  # of the file, of the commit, of the fingerprint
     tables.s3.put_object(Bucket="el-landing", Key=key, Body=body.replace(b'"rows": 1', b'"rows": 2'))
     done = tables.el("load", code=1)
-    assert_clear(done, "COPY brought 1 rows and the commit has 2")
+    assert_clear(done, "COPY brought 1 rows and the commit has 2", tables.commit("a", 1)["files"][0]["key"])
     assert tables.redshift("select count(*) from raw.a") == [(0,)]
     assert_equal(tables, "b")
 

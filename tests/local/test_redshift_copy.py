@@ -114,9 +114,7 @@ def test_columns_match_by_position_and_their_number_must_agree(db: Db, bucket: B
 def test_a_string_too_long_in_bytes_is_named_without_its_value(db: Db, bucket: Bucket) -> None:
     db.run("create table t (a varchar(5))")
     url = bucket.parquet("x.parquet", {"a": pa.array(["secré"])})
-    with pytest.raises(
-        psycopg2.errors.StringDataRightTruncation, match=r"column a is longer .* Table: 5, Data: 6"
-    ) as f:
+    with pytest.raises(psycopg2.errors.InternalError_, match=r"column a is longer .* Table: 5, Data: 6") as f:
         db.run(COPY.format("t", url))
     assert "secr" not in str(f.value)
 

@@ -1,0 +1,44 @@
+"""A raw table that went back without its ledger: restored alone from a snapshot, or rows deleted by hand.
+
+In: the ledger and the raw table. Out: whether the raw table has rows of the newest commit that brought any. No later
+commit can have replaced those, so if there is none, the rows of that commit, and of nobody knows how many before it,
+are missing, and no window would ever bring them again. Asked in a statement that the load needs anyway: it is no
+question for every run, because it reads the raw table.
+
+Copies of a whole table are not asked for: the next one brings everything.
+"""
+
+from __future__ import annotations
+
+from el.errors import WarehouseError
+from el.redshift.catalog import ledger_schema, raw_schema
+from el.redshift.connection import Connection, quoted, rows
+
+
+def question(source: str, raw_name: str) -> str:
+    """A SELECT of one row: ``entries`` is 1 if the table lacks what the ledger says was applied, else 0."""
+    ledger, raw = quoted(ledger_schema(source), raw_name), quoted(raw_schema(source), raw_name)
+    return (
+        f"select count(*) as entries from {ledger} newest where newest.mode = 'merge' and newest.position = "
+        f"(select max(position) from {ledger} where kind = 'applied' and row_count > 0) and {_lacks(raw, 'newest')}"
+    )
+
+
+def refusal(connection: Connection, source: str, raw_name: str, label: str) -> WarehouseError:
+    """The error, with the statement that lets the ledger go back as far."""
+    ledger, raw = quoted(ledger_schema(source), raw_name), quoted(raw_schema(source), raw_name)
+    found = rows(
+        connection,
+        f"select max(position) from {ledger} entry where not ({_lacks(raw, 'entry')})",
+    )
+    position = int(found[0][0] or 0)
+    return WarehouseError(
+        f"{label}: {raw} went back: it has no row of the last commit that brought any, which the ledger says is "
+        "applied. It was restored without its ledger, or somebody deleted those rows. Rolled back; Redshift is as it "
+        f"was. Let the ledger go back as far: delete from {ledger} where position > {position}; then run: el load "
+        f"{label}. That applies what came since again; rows that were deleted on purpose come back by it"
+    )
+
+
+def _lacks(raw: str, entry: str) -> str:
+    return f"not exists (select 1 from {raw} where {raw}._seq = {entry}.seq and {raw}._dlt_load_id = {entry}.load_id)"
