@@ -35,11 +35,14 @@ from botocore.exceptions import ClientError
 from el import s3, settings
 from el.errors import CommitExists, LandingDamage, LandingError
 from el.s3 import Slot, explained, status
+from el.summary import Summary
 
-FORMAT = 2
+FORMAT = 3
 LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = 1
 #: Of the object that quarantines a commit.
 SKIP_FORMAT = 1
+#: Columns that extract adds to MySQL's own, and their Redshift types; dlt adds the last one by itself.
+ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
 #: Small requests at once, for one table: answers take tens of milliseconds, and a backlog has hundreds.
@@ -156,6 +159,7 @@ class Commit:
     columns: list[LandedColumn]
     files: list[LandedFile]
     rows: int
+    summary: Summary
     fingerprint: dict[str, Any]
     dlt_schema_hash: str
     server: Server
@@ -190,9 +194,12 @@ class Commit:
             content["asked"] = Asked(**content["asked"])
             content["columns"] = [LandedColumn(**column) for column in content["columns"]]
             content["files"] = [LandedFile(**file) for file in content["files"]]
+            content["summary"] = Summary.from_json(content["summary"])
             commit = cls(**{name.name: content[name.name] for name in fields(cls)})
             if commit.rows != sum(file.rows for file in commit.files):
                 raise ValueError("its count is not that of its files")
+            if commit.summary.columns.keys() != {column.name for column in commit.columns} - ADDED.keys():
+                raise ValueError("its summary is not that of its columns")
             return commit
         except (ValueError, KeyError, TypeError):
             raise LandingDamage(

@@ -18,6 +18,7 @@ from el.errors import LandingDamage, LandingError
 from el.landing import Commit, LandedColumn, Skip, TableLanding
 from el.redshift.batch import Batch, Step
 from el.redshift.ledger import Position
+from el.summary import Salt
 
 #: A batch ends before it is larger: the incoming table needs its room on the cluster's disks twice, once as it is and
 #: once sorted by key, and what is aborted at the end is done again whole. A hundred commits of a few rows are one.
@@ -170,13 +171,13 @@ def _together(commits: list[Commit], skips: Mapping[int, Skip]) -> list[Step]:
         before = [step if step.kind == "skipped" else Step(step.commit, "superseded") for step in steps[:newest]]
         return [*before, steps[newest]]
     chosen: list[Step] = []
-    form: tuple[list[LandedColumn], str] | None = None
+    form: tuple[list[LandedColumn], str, Salt] | None = None
     rows = size = 0
     for step in steps:
         if step.kind == "applied":
             rows += step.commit.rows
             size += sum(file.size for file in step.commit.files)
-            own = step.commit.columns, step.commit.dlt_schema_hash
+            own = step.commit.columns, step.commit.dlt_schema_hash, step.commit.summary.salt
             if form not in (None, own) or (form and (rows > _ROWS_PER_BATCH or size > _BYTES_PER_BATCH)):
                 break
             form = own

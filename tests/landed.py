@@ -10,6 +10,7 @@ import copy
 import io
 import json
 from base64 import b64encode
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from el.summarize import Summarizer
+from el.summary import Salt
 from tests.conftest import Source
 
 
@@ -52,7 +55,8 @@ class Landed:
         load_id = f"{1790000000 + seq}.{seq:06d}"
         added = [{"_seq": seq, "_dlt_load_id": load_id, **row} for row in rows]
         out = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(added, self._schema), out)
+        content = pa.Table.from_pylist(added, self._schema)
+        pq.write_table(content, out)
         key = f"{self.table}/{load_id}.0a1b2c3d4e.parquet"
         digest = sha256(out.getvalue())
         checksum = b64encode(digest.digest()).decode()
@@ -72,6 +76,7 @@ class Landed:
             "reading": {"full": False, "first_seq": seq, "done": True, "after": None},
             "files": [file],
             "rows": len(rows),
+            "summary": self._summary(content),
             **changes,
         }
         for column in commit["columns"]:
@@ -79,6 +84,13 @@ class Landed:
         self.write(commit)
         self.last = commit
         return int(seq)
+
+    def _summary(self, content: pa.Table) -> dict[str, Any]:
+        columns = [(c["name"], c["key"]) for c in self._template["columns"]]
+        summed = [(name, key) for name, key in columns if name in self._template["summary"]["columns"]]
+        summarizer = Summarizer(summed, Salt(**self._template["summary"]["salt"]))
+        summarizer.add(content.select([name for name, _ in summed]))
+        return asdict(summarizer.summary)
 
     def write(self, commit: dict[str, Any]) -> None:
         """Write a commit, over what is there."""

@@ -3,7 +3,7 @@
     lock the table's ledger          first: a LOCK takes no snapshot, a SELECT would
     create the incoming temp table   the commits' columns in their order: a Parquet COPY is positional
     COPY one manifest                one statement for all files of all commits
-    count, and read the position     the rows of each commit; whether another loader was faster
+    recount, and read the position   the rows of each commit and their summary; whether another loader was faster
     delete by primary key            mode replace: delete everything
     insert by column names           latest row per key
     ledger rows, dlt's _dlt_loads    then commit
@@ -21,12 +21,17 @@ from collections import Counter
 
 from el.errors import WarehouseError
 from el.landing import Commit, LandedColumn
-from el.redshift import dlt_tables, ledger
+from el.redshift import dlt_tables, ledger, recount
 from el.redshift.batch import Batch
 from el.redshift.connection import Connection, explained, quoted, rows
+from el.summary import Summary
 
 #: Two underscores: no raw table and no column is ever called so (config.raw_name).
 _INCOMING = "el__incoming"
+#: A SELECT list ends at some 1,600 expressions, and a column has two or three.
+_SUMMED_AT_ONCE = 400
+#: Columns that a message names.
+_NAMED = 5
 
 
 def apply(
@@ -91,7 +96,7 @@ def _copy(
     """Fill the incoming table; the ledger's position. ``misses``: JSON values that became NULL, by seq and column.
 
     Raises:
-        WarehouseError: the rows that came are not those of the commits.
+        WarehouseError: the rows or the values that came are not those of the commits.
     """
     columns = batch.last_copied.columns
     if connection.has_incoming:
@@ -100,23 +105,66 @@ def _copy(
     connection.has_incoming = True
     role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
     rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
+    return _recount(connection, batch, raw_name, manifest, misses)
+
+
+def _recount(
+    connection: Connection, batch: Batch, raw_name: str, manifest: str, misses: dict[int, Counter[str]]
+) -> int | None:
+    """Hold what came against the commits; the ledger's position, which the same statement reads.
+
+    Raises:
+        WarehouseError: the rows or the values that came are not those of the commits.
+    """
+    columns, salt = batch.last_copied.columns, batch.last_copied.summary.salt
     json_columns = [column.name for column in columns if column.json]
-    counted = "".join(
-        f", sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end)"
+    parts = _parted(recount.summed(columns))
+    counted = [
+        f"sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end)"
         for name in map(quoted, json_columns)
-    )
+    ]
+    incoming = recount.weighted(_INCOMING, columns, salt)
     ledger_table = quoted(ledger.ledger_schema(batch.last.source), raw_name)
+    select = ", ".join(["count(*)", recount.keys(), *recount.sums(parts[0]), *counted])
     found = rows(
         connection,
-        f"select entries.position, _seq, _dlt_load_id, count(*){counted} from {_INCOMING} "
+        f"select entries.position, _seq, _dlt_load_id, {select} from {incoming} "
         f"cross join (select max(position) as position from {ledger_table}) entries "
         "group by entries.position, _seq, _dlt_load_id",
     )
     _check_counts(batch, manifest, {(int(seq), str(load_id)): int(many) for _, seq, load_id, many, *_ in found})
-    for _, seq, _, _, *many in found:
-        by_column = {column: int(number) for column, number in zip(json_columns, many, strict=True) if number}
+    summaries = {commit.seq: Summary(salt) for commit in batch.copied}
+    for _, seq, _, many, keys, *more in found:
+        summaries[int(seq)] += recount.summary(salt, int(many), keys, parts[0], more[: 2 * len(parts[0])])
+        missed = zip(json_columns, more[2 * len(parts[0]) :], strict=True)
+        by_column = {column: int(number) for column, number in missed if number}
         misses.setdefault(int(seq), Counter()).update(by_column)
+    for part in parts[1:]:
+        select = ", ".join(["count(*)", *recount.sums(part)])
+        for seq, many, *more in rows(connection, f"select _seq, {select} from {incoming} group by _seq"):
+            summaries[int(seq)] += recount.summary(salt, int(many), 0, part, more)
+    for commit in batch.copied:
+        _check_summary(batch, manifest, commit, summaries[commit.seq])
     return None if found[0][0] is None else int(found[0][0])
+
+
+def _parted(columns: list[LandedColumn]) -> list[list[LandedColumn]]:
+    return [columns[at : at + _SUMMED_AT_ONCE] for at in range(0, len(columns), _SUMMED_AT_ONCE)]
+
+
+def _check_summary(batch: Batch, manifest: str, commit: Commit, found: Summary) -> None:
+    """What lies in the incoming table must add up to what was read in MySQL."""
+    wrong = commit.summary.differences(found) if commit.rows else []
+    if not wrong:
+        return
+    label = f"{batch.last.source}.{batch.last.table}"
+    more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+    raise WarehouseError(
+        f"{label}, commit {commit.seq}: what COPY brought is not what was read in MySQL: "
+        f"{'; '.join(wrong[:_NAMED])}{more}. Rolled back; Redshift is as it was. If the files are those of the commit "
+        f"({manifest}), Redshift reads these types otherwise than they were written: run make conformance, and report "
+        f"it. To have the rows once more: el run --full {label}"
+    )
 
 
 def _check_counts(batch: Batch, manifest: str, found: dict[tuple[int, str], int]) -> None:
