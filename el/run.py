@@ -29,6 +29,7 @@ from el.options import Options
 from el.outcome import Job, State, TableRun
 from el.progress import Bar
 from el.redshift import ledger
+from el.redshift.catalog import raw_schema
 from el.redshift.connection import Connections
 from el.side_by_side import patiently, side_by_side
 from el.stop import Stop
@@ -180,7 +181,7 @@ class Conductor:
         def look_up() -> None:
             with warehouse.one() as connection:
                 for source in _sources(self._tables):
-                    known[source] = ledger.known(connection, source)
+                    known[source] = ledger.known(connection, raw_schema(source))
 
         try:
             patiently("Redshift", look_up, self._stop)
@@ -190,7 +191,9 @@ class Conductor:
 
         def loader(table: Table, bar: Bar, held: Hold | None = None) -> Loader:
             place = self._landing.table(table.source, raw_name(table.name))
-            return Loader(table, place, warehouse, bar.moved, bar.expect, lambda: self._why_stop(held))
+            return Loader(
+                table, place, warehouse, bar.moved, bar.expect, lambda: self._why_stop(held), self._leases.run
+            )
 
         pending: list[Table] = []
 
@@ -213,7 +216,7 @@ class Conductor:
             with warehouse.one() as connection:
                 for source in _sources(pending):
                     names = [raw_name(table.name) for table in pending if table.source == source]
-                    ledger.prepare(connection, source, names, known[source].ledgers)
+                    ledger.prepare(connection, raw_schema(source), names, known[source].ledgers)
 
         try:
             patiently("Redshift", prepare, self._stop)

@@ -21,6 +21,7 @@ from el.config import Table, raw_name
 from el.landing import Commit, Landing, TableLanding
 from el.problems import Problem
 from el.redshift import ledger
+from el.redshift.catalog import raw_schema
 from el.redshift.connection import connected
 from el.text import aligned, or_dash, short
 
@@ -70,7 +71,7 @@ def status(tables: Sequence[Table], landing: Landing, ask_redshift: bool = True)
     if ask_redshift and settings.redshift_is_set():
         with connected(settings.redshift()) as connection:
             for source in sources:
-                positions[source] = ledger.positions(connection, source)
+                positions[source] = ledger.positions(connection, raw_schema(source))
     known = {source: problems.of(landing, source) for source in sources}
 
     def one(table: Table) -> TableStatus:

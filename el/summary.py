@@ -34,6 +34,8 @@ from dataclasses import dataclass, field
 P = 2**31 - 1
 #: A key times a random number has 31 bits; the upper 16 are the weight, less one.
 WEIGHT_BITS = 16
+#: What a text's bytes and the first of two characters count. So a text is a number below 2^32.
+BYTES, FIRST = 32749, 1021
 #: Columns that stand for a row in a table without a primary key.
 _STAND_IN = 8
 

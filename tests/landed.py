@@ -46,17 +46,23 @@ class Landed:
         done = self._source.s3.put_object(Bucket=self._bucket, Key=f"{self.folder}/{key}", Body=body, **more)
         return str(done["ETag"])
 
-    def add(self, rows: list[dict[str, Any]], types: dict[str, str] | None = None, **changes: Any) -> int:
+    def add(
+        self,
+        rows: list[dict[str, Any]],
+        types: dict[str, str] | None = None,
+        read: list[dict[str, Any]] | None = None,
+        **changes: Any,
+    ) -> int:
         """One more commit with these rows, columns that are not named are NULL; its seq.
 
-        ``types``: other Redshift types of columns. ``changes``: other values of the commit.
+        ``types``: other Redshift types of columns. ``read``: the rows that its summary is of, if not these: as if they
+        had changed on the way. ``changes``: other values of the commit.
         """
         seq = self.last["seq"] + 1
         load_id = f"{1790000000 + seq}.{seq:06d}"
         added = [{"_seq": seq, "_dlt_load_id": load_id, **row} for row in rows]
         out = io.BytesIO()
-        content = pa.Table.from_pylist(added, self._schema)
-        pq.write_table(content, out)
+        pq.write_table(pa.Table.from_pylist(added, self._schema), out)
         key = f"{self.table}/{load_id}.0a1b2c3d4e.parquet"
         digest = sha256(out.getvalue())
         checksum = b64encode(digest.digest()).decode()
@@ -76,7 +82,7 @@ class Landed:
             "reading": {"full": False, "first_seq": seq, "done": True, "after": None},
             "files": [file],
             "rows": len(rows),
-            "summary": self._summary(content),
+            "summary": self._summary(rows if read is None else read),
             **changes,
         }
         for column in commit["columns"]:
@@ -85,7 +91,8 @@ class Landed:
         self.last = commit
         return int(seq)
 
-    def _summary(self, content: pa.Table) -> dict[str, Any]:
+    def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        content = pa.Table.from_pylist(rows, self._schema)
         columns = [(c["name"], c["key"]) for c in self._template["columns"]]
         summed = [(name, key) for name, key in columns if name in self._template["summary"]["columns"]]
         summarizer = Summarizer(summed, Salt(**self._template["summary"]["salt"]))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from el.landing import ADDED, LandedColumn
 from el.redshift.connection import quoted
-from el.summary import WEIGHT_BITS, ColumnSum, P, Salt, Summary, identity
+from el.summary import BYTES, FIRST, WEIGHT_BITS, ColumnSum, P, Salt, Summary, identity
 
 _P = f"{P}::bigint"
 #: Two underscores: no column is ever called so (config.raw_name).
@@ -95,7 +95,7 @@ def _number(column: LandedColumn) -> str:
         return _digits(name, int(found[1]), int(found[2]))
     if kind.startswith("varchar") or kind == "super":
         anywhere = f"cast({_WEIGHT} * len({name}) / {2**WEIGHT_BITS} as integer) + 1"
-        return _packed(f"octet_length({name})::bigint", _character(name, anywhere), _character(name, f"len({name})"))
+        return f"{_bytes(name)} + {_pair(_character(name, anywhere), _character(name, f'len({name})'))}"
     raise NotImplementedError(f"no summary of {kind}")
 
 
@@ -104,12 +104,8 @@ def _key_parts(column: LandedColumn) -> list[str]:
     if not (column.redshift.startswith("varchar") or column.redshift == "super"):
         return [_number(column)]
     last, second, third, fourth = (_character(name, f"len({name}) - {back}") for back in range(4))
-    first = [_character(name, str(n)) for n in (1, 2)]
-    return [
-        _packed(f"octet_length({name})::bigint", last, second),
-        _packed(f"{third}::bigint", fourth),
-        _packed(f"{first[0]}::bigint", first[1]),
-    ]
+    first, next_ = (_character(name, str(n)) for n in (1, 2))
+    return [f"{_bytes(name)} + {_pair(last, second)}", _pair(third, fourth), _pair(first, next_)]
 
 
 def _character(name: str, position: str) -> str:
@@ -117,11 +113,12 @@ def _character(name: str, position: str) -> str:
     return f"ascii(substring({name}, {position}, 1))"
 
 
-def _packed(first: str, *parts: str) -> str:
-    packed = first
-    for part in parts:
-        packed = f"({packed} * {2**21} + {part})"
-    return packed
+def _bytes(name: str) -> str:
+    return f"octet_length({name})::bigint * {BYTES}"
+
+
+def _pair(first: str, second: str) -> str:
+    return f"{first}::bigint * {FIRST} + {second}"
 
 
 def _float(number: str) -> str:

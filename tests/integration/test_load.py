@@ -365,7 +365,7 @@ def test_a_ledger_of_another_format_is_refused_by_name(table: Source, landed: La
     table.redshift(statement.format(f"raw_{table.name}_el.t"))
     landed.add([row(1, "x")])
     done = table.el("load", code=1)
-    assert f'"raw_{table.name}_el"."t" has format' in done.err and "knows format 3" in done.err
+    assert f'"raw_{table.name}_el"."t" has format' in done.err and "knows format 4" in done.err
     assert values(table)[0] == (1, "a")
 
 

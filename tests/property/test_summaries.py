@@ -215,3 +215,18 @@ def test_a_lost_row_beside_a_doubled_one_is_another_set_of_keys() -> None:
     rows = [tuple((ROW_OF | {"bigint": n}).values()) for n in range(100)]
     said = summarized(rows, ["bigint"]).differences(summarized([*rows[:50], rows[49], *rows[51:]], ["bigint"]))
     assert said[0] == "the set of keys is another"
+
+
+def test_bytes_that_lie_under_null_do_not_count() -> None:
+    """Arrow lets any bytes stand where a value is NULL."""
+    under = pa.array(["é", "日本", "a", "ü"])
+    _, offsets, content = under.buffers()
+    hidden = pa.StringArray.from_buffers(4, offsets, content, pa.py_buffer(bytes([0b1101])), 1)
+    plain = pa.array(["é", None, "a", "ü"])
+    assert hidden.equals(plain)
+    found = []
+    for values in (hidden, plain):
+        summarizer = Summarizer([("v", False)], SALT)
+        summarizer.add(pa.table({"v": values}))
+        found.append(summarizer.summary)
+    assert found[0] == found[1]
