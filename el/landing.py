@@ -6,7 +6,7 @@
         _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
         _manifests/<seqs>-<load_id>.json   what one COPY reads, written by load
         _skipped/<seq>.json                a commit that a person has quarantined, written by load
-        _receipts/<seqs>-<load_id>.json    what one transaction brought to Redshift, written by load (receipt.py)
+        _receipts/<seqs>-<load_id>.json    what one transaction did in Redshift, written by load (receipt.py)
         _applied.json                      the applied horizon, written by load, read by the archive
     <prefix>/
         _leases/<source>/<table>/<job>.json  who works on a table, or did last (lease.py)
@@ -446,12 +446,12 @@ class TableLanding:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
         return f"s3://{self._bucket}/{key}"
 
-    def write_receipt(self, commits: list[Commit], content: dict[str, Any]) -> str:
-        """Write what one transaction brought; its key below the table's folder.
+    def write_receipt(self, commits: list[Commit], content: dict[str, Any], kind: str = "") -> str:
+        """Write what one transaction did; its key below the table's folder, which ends with ``kind``.
 
         Called under the ledger's lock, so nobody else writes the same. An attempt that failed is overwritten.
         """
-        key = f"_receipts/{_name(commits)}.json"
+        key = f"_receipts/{_name(commits)}{kind}.json"
         body = json.dumps({"format": RECEIPT_FORMAT, **content}, indent=1).encode()
         with explained(f"{self.url}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=body, ContentType="application/json")

@@ -20,10 +20,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from el import settings
 from el.config import Table, raw_name
 from el.errors import LandingDamage, WarehouseConflict, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
-from el.pending import Pending
+from el.pending import Pending, expiring
 from el.redshift import ddl, ledger, merge, receipt
 from el.redshift import layout as layouts
 from el.redshift.batch import Batch
@@ -132,6 +133,7 @@ class _Work:
         one = self.loader
         seqs = self.pending.seqs(self.position)
         skips = one.landing.skips() if seqs else {}
+        self._warn_of_retention(seqs)
         while seqs:
             if one.stopping():
                 self.result.unfinished = True
@@ -155,6 +157,13 @@ class _Work:
                 continue
             seqs = seqs[len(batch.steps) :]
         return True
+
+    def _warn_of_retention(self, seqs: list[int]) -> None:
+        one = self.loader
+        days = settings.retention_days()
+        if seqs and days and not one.schema:  # a replay reads old files on purpose
+            soon = expiring(one.table.label, one.landing.commit(seqs[0]), days)
+            self.result.warnings += [soon] if soon and soon not in self.result.warnings else []
 
     def look_again(self) -> None:
         """The position now; waits for who is at work on the table."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from el.errors import LandingDamage, LandingError
@@ -24,8 +25,23 @@ from el.summary import Salt
 #: once sorted by key, and what is aborted at the end is done again whole. A hundred commits of a few rows are one.
 _ROWS_PER_BATCH = 10_000_000
 _BYTES_PER_BATCH = 2 * 2**30
+#: Of the retention: what is not loaded by then is warned of.
+_NEAR = 0.75
 #: And for the statement that writes their ledger rows, which has twenty values each.
 _COMMITS_PER_BATCH = 500
+
+
+def expiring(label: str, commit: Commit, days: int | None) -> str | None:
+    """What to say of the oldest commit that is not loaded if its files are deleted soon; ``days`` after they came."""
+    if days is None:
+        return None
+    began = datetime.fromisoformat(commit.extracted_at)
+    if datetime.now(UTC) - began < timedelta(days=days) * _NEAR:
+        return None
+    return (
+        f"commit {commit.seq} is not loaded and its files are from {began:%Y-%m-%d}: the bucket deletes them after "
+        f"{days} days (EL_RETENTION_DAYS), and then only a full copy helps. Load before: el load {label}"
+    )
 
 
 @dataclass

@@ -339,3 +339,15 @@ def record(
         values,
     )
     return now
+
+
+def swapped(connection: Connection, target: Target, at: Position, table_rows: int, receipt: str) -> None:
+    """Write that the table's rows were replaced by those of a replay; part of that transaction.
+
+    In the row of the commit that both had: a row of its own would be a commit to whoever counts them.
+    """
+    rows(
+        connection,
+        f"update {target.ledger} set table_rows = %s, receipt = %s where position = %s",
+        (table_rows, receipt, at.position),
+    )

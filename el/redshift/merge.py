@@ -249,7 +249,8 @@ def _value(column: LandedColumn) -> str:
     return f"case when can_json_parse({name}) then json_parse({name}) end" if column.json else name
 
 
-def _is_text(column: LandedColumn) -> bool:
+def is_text(column: LandedColumn) -> bool:
+    """Compared by its length too: trailing blanks do not count in Redshift's comparison."""
     return column.redshift.startswith("varchar")
 
 
@@ -257,13 +258,13 @@ def _same(raw: str, column: LandedColumn) -> str:
     name = quoted(column.name)
     same = f"{raw}.{name} = {_INCOMING}.{name}"
     # Trailing blanks do not count in Redshift's comparison: 'a' and 'a ' are two keys in MySQL 8.
-    if _is_text(column):
+    if is_text(column):
         same += f" and octet_length({raw}.{name}) = octet_length({_INCOMING}.{name})"
     return same
 
 
 def _latest(keys: list[LandedColumn]) -> str:
-    per_key = ", ".join(quoted(c.name) + (f", octet_length({quoted(c.name)})" if _is_text(c) else "") for c in keys)
+    per_key = ", ".join(quoted(c.name) + (f", octet_length({quoted(c.name)})" if is_text(c) else "") for c in keys)
     return (
         f"(select *, row_number() over (partition by {per_key} order by _seq desc) as el__rank "
         f"from {_INCOMING}) ranked where el__rank = 1"

@@ -55,6 +55,30 @@ def of(
     }
 
 
+def of_swap(
+    commit: Commit, live: Target, built: Target, before: Position, done: Changed, loader: str, run: str
+) -> dict[str, Any]:
+    """What is written when the rows of a replay replace those of the raw table."""
+    return {
+        "source": commit.source,
+        "table": commit.table,
+        "swapped_in": {"schema": built.schema, "table": built.table, "seq": commit.seq, "load_id": commit.load_id},
+        "redshift": {
+            "schema": live.schema,
+            "table": live.table,
+            "position": before.position,
+            "rows_before": before.table_rows,
+            "deleted": done.deleted,
+            "inserted": done.inserted,
+            "rows": done.inserted,
+        },
+        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "loader": loader,
+        "run": run,
+        "el_version": __version__,
+    }
+
+
 def _commit(step: Step, came: Summary | None) -> dict[str, Any]:
     commit: Commit = step.commit
     files = [{"key": f.key, "version_id": f.version_id, "sha256": f.sha256, "rows": f.rows} for f in commit.files]
