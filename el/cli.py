@@ -148,11 +148,27 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
     "missing until a full copy.",
 )
 @click.option("--reason", help="Why it is skipped; kept on S3 and in the ledger.")
+@click.option("--replay", metavar="TABLE", help="Build the table anew from the landing, in the schema of --into.")
+@click.option(
+    "--into", metavar="SCHEMA", help="Where --replay builds; its ledger is in SCHEMA_el. Again: goes on where it was."
+)
+@click.option(
+    "--swap",
+    is_flag=True,
+    help="After --replay: replace the raw table's rows by those, unless one of its keys is not among them.",
+)
 @_TIMEOUT
 @_JSON
 @_command
 def load(
-    selectors: tuple[str, ...], skip: tuple[str, int] | None, reason: str | None, timeout: int | None, as_json: bool
+    selectors: tuple[str, ...],
+    skip: tuple[str, int] | None,
+    reason: str | None,
+    replay: str | None,
+    into: str | None,
+    swap: bool,
+    timeout: int | None,
+    as_json: bool,
 ) -> int:
     """S3 to Redshift: apply the commits that are pending.
 
@@ -161,13 +177,24 @@ def load(
     \b
     Example: el load clinic.patients
              el load --skip clinic.messages 17 --reason "file lost, see ticket 4711"
+             el load --replay clinic.messages --into rebuilt
     """
     if (skip is None) != (reason is None):
         raise UsageError("--skip and --reason go together: a commit is skipped on record. Nothing was changed.")
     if skip:
         _skip(skip[0], skip[1], reason or "", selectors)
         selectors = (skip[0],)
-    return _run("load", selectors, timeout, as_json, {})
+    if replay is None and (into is not None or swap):
+        raise UsageError("--into and --swap go with --replay TABLE. Nothing was changed.")
+    if replay is None:
+        return _run("load", selectors, timeout, as_json, {})
+    if selectors or skip or "." not in replay:
+        raise UsageError(
+            "--replay takes one table, such as clinic.messages, and loads no other with it. Nothing was changed."
+        )
+    if into is None:
+        raise UsageError("--replay needs --into SCHEMA: a schema of your own. Nothing was changed.")
+    return _run("load", (replay,), timeout, as_json, {"into": into, "swap": swap})
 
 
 def _skip(label: str, seq: int, reason: str, selectors: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from el import __version__
 from el.config import Table
 from el.errors import CommitExists, SourceError
-from el.landing import Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
+from el.landing import ADDED, Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, connected
@@ -39,7 +39,8 @@ from el.plan import Plan, Range, missed
 from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
 from el.settings import MySQL
-from el.upload import ADDED, Load, Upload
+from el.summary import Salt, Summary
+from el.upload import Load, Upload
 
 #: Another extractor at work on the same table: that many times we begin again from its commit.
 _ATTEMPTS = 5
@@ -235,15 +236,18 @@ class _Seal:
         self._in_one = extractor.table.mode == "replace"
         self._files: list[LandedFile] = []
         self._counts: dict[str, Counter[str]] = {}
+        self._salt = head.summary.salt if head else Salt.new()
+        self._summary = Summary(self._salt)
 
     def upload(self, number: int) -> Upload:
         """The way of the part with this number, from 0."""
         one, seq = self._extractor, self._next_seq + (0 if self._in_one else number)
-        return Upload(one.table.label, one.landing, one.shape.columns, self._schema, seq, one.work)
+        return Upload(one.table.label, one.landing, one.shape.columns, self._schema, seq, self._salt, one.work)
 
     def __call__(self, load: Load, part: Part) -> None:
         """Write the commit of a part, or keep its files for the commit of the last."""
         self._files += load.files
+        self._summary += load.summary
         for kind, found in part.counts.items():
             self._counts.setdefault(kind, Counter()).update(found)
         if self._in_one and not part.done:
@@ -254,7 +258,7 @@ class _Seal:
         commit = self._commit(load, reading)
         self._extractor.landing.write_commit(commit)
         self._result.add(commit)
-        self._previous, self._files, self._counts = commit, [], {}
+        self._previous, self._files, self._counts, self._summary = commit, [], {}, Summary(self._salt)
 
     def _commit(self, load: Load, reading: Pass) -> Commit:
         one, previous = self._extractor, self._previous
@@ -276,6 +280,7 @@ class _Seal:
             columns=[LandedColumn(name, types[name], name in keys, name in json_columns) for name in load.columns],
             files=self._files,
             rows=sum(file.rows for file in self._files),
+            summary=self._summary,
             fingerprint=asdict(self._plan.mark),
             dlt_schema_hash=load.schema_hash,
             server=self._history(),

@@ -6,6 +6,7 @@
         _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
         _manifests/<seqs>-<load_id>.json   what one COPY reads, written by load
         _skipped/<seq>.json                a commit that a person has quarantined, written by load
+        _receipts/<seqs>-<load_id>.json    what one transaction did in Redshift, written by load (receipt.py)
         _applied.json                      the applied horizon, written by load, read by the archive
     <prefix>/
         _leases/<source>/<table>/<job>.json  who works on a table, or did last (lease.py)
@@ -35,11 +36,15 @@ from botocore.exceptions import ClientError
 from el import s3, settings
 from el.errors import CommitExists, LandingDamage, LandingError
 from el.s3 import Slot, explained, status
+from el.summary import Summary
 
-FORMAT = 2
+FORMAT = 3
 LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = 1
 #: Of the object that quarantines a commit.
 SKIP_FORMAT = 1
+RECEIPT_FORMAT = 1
+#: Columns that extract adds to MySQL's own, and their Redshift types; dlt adds the last one by itself.
+ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
 #: Small requests at once, for one table: answers take tens of milliseconds, and a backlog has hundreds.
@@ -156,6 +161,7 @@ class Commit:
     columns: list[LandedColumn]
     files: list[LandedFile]
     rows: int
+    summary: Summary
     fingerprint: dict[str, Any]
     dlt_schema_hash: str
     server: Server
@@ -190,9 +196,12 @@ class Commit:
             content["asked"] = Asked(**content["asked"])
             content["columns"] = [LandedColumn(**column) for column in content["columns"]]
             content["files"] = [LandedFile(**file) for file in content["files"]]
+            content["summary"] = Summary.from_json(content["summary"])
             commit = cls(**{name.name: content[name.name] for name in fields(cls)})
             if commit.rows != sum(file.rows for file in commit.files):
                 raise ValueError("its count is not that of its files")
+            if commit.summary.columns.keys() != {column.name for column in commit.columns} - ADDED.keys():
+                raise ValueError("its summary is not that of its columns")
             return commit
         except (ValueError, KeyError, TypeError):
             raise LandingDamage(
@@ -211,6 +220,13 @@ class Skip:
     skipped_at: str
     el_version: str
     format: int = SKIP_FORMAT
+
+
+def _name(commits: list[Commit]) -> str:
+    """Of an object for commits that are applied together."""
+    first, last = commits[0], commits[-1]
+    seqs = f"{first.seq:020d}" if first is last else f"{first.seq:020d}-{last.seq:020d}"
+    return f"{seqs}-{last.load_id}"
 
 
 class Landing:
@@ -420,9 +436,7 @@ class TableLanding:
 
         Two loaders that write the same key write the same content: the key says which commits, from and to.
         """
-        first, last = commits[0], commits[-1]
-        seqs = f"{first.seq:020d}" if first is last else f"{first.seq:020d}-{last.seq:020d}"
-        key = self._key(f"_manifests/{seqs}-{last.load_id}.json")
+        key = self._key(f"_manifests/{_name(commits)}.json")
         entries = [
             {"url": f"{self.url}/{file.key}", "mandatory": True, "meta": {"content_length": file.size}}
             for commit in commits
@@ -431,6 +445,17 @@ class TableLanding:
         with explained(f"s3://{self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
         return f"s3://{self._bucket}/{key}"
+
+    def write_receipt(self, commits: list[Commit], content: dict[str, Any], kind: str = "") -> str:
+        """Write what one transaction did; its key below the table's folder, which ends with ``kind``.
+
+        Called under the ledger's lock, so nobody else writes the same. An attempt that failed is overwritten.
+        """
+        key = f"_receipts/{_name(commits)}{kind}.json"
+        body = json.dumps({"format": RECEIPT_FORMAT, **content}, indent=1).encode()
+        with explained(f"{self.url}/{key}"):
+            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=body, ContentType="application/json")
+        return key
 
     def skips(self) -> dict[int, Skip]:
         """Commits that a person has quarantined, by number.

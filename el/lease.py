@@ -54,7 +54,7 @@ class Leases:
     """The leases of one run; used in a ``with`` block, from any thread. ``seconds``: how long each lasts; 0: none."""
 
     def __init__(self, landing: Landing, run: str, seconds: int, home: Path, stop: Stop) -> None:
-        self._landing, self._run, self._seconds, self._home, self._stop = landing, run, seconds, home, stop
+        self._landing, self.run, self._seconds, self._home, self._stop = landing, run, seconds, home, stop
         self._held: list[Hold] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew_all, daemon=True)
@@ -124,7 +124,7 @@ class Leases:
             "state": "held",
             "table": label,
             "job": job,
-            "run": self._run,
+            "run": self.run,
             "host": platform.node(),
             "pid": os.getpid(),
             "since": found.now.isoformat(timespec="seconds"),
@@ -159,7 +159,7 @@ class Leases:
                 return
             last = held.content["last"]
             if held.succeeded:
-                last = {"run": self._run, "began": held.content["since"]}
+                last = {"run": self.run, "began": held.content["since"]}
             held.content = held.content | {"state": "free", "last": last}
             try:
                 held.slot.write(held.content, held.etag)

@@ -16,19 +16,22 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from el import settings
 from el.config import Table, raw_name
 from el.errors import LandingDamage, WarehouseConflict, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
-from el.pending import Pending
-from el.redshift import ddl, ledger, merge
+from el.pending import Pending, expiring
+from el.redshift import ddl, ledger, merge, receipt
 from el.redshift import layout as layouts
 from el.redshift.batch import Batch
-from el.redshift.connection import Connection, Connections, explained, quoted, rows
+from el.redshift.catalog import Target, raw_schema
+from el.redshift.connection import Connection, Connections, explained, rows
 from el.redshift.ledger import Hole, Known, Position
+from el.summary import Summary
 
 #: Another loader at work on the same table: that many times we look again where it left off.
 _ATTEMPTS = 100
@@ -55,7 +58,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Loader:
-    """One table of one run. ``id`` marks its ledger rows, so that it knows its own."""
+    """One table of one run. ``id`` marks its ledger rows, so that it knows its own.
+
+    ``schema``: where the table is built once more, beside the source's own. The landing is not written to then, but
+    for manifests.
+    """
 
     table: Table
     landing: TableLanding
@@ -63,11 +70,18 @@ class Loader:
     progress: Callable[[int], None] = lambda rows: None
     expect: Callable[[int], None] = lambda rows: None
     stopping: Callable[[], str] = lambda: ""
+    run_name: str = ""
+    schema: str = ""
     id: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def raw_name(self) -> str:
         return raw_name(self.table.name)
+
+    @property
+    def target(self) -> Target:
+        """The raw table that is loaded."""
+        return Target(self.schema or raw_schema(self.table.source), self.raw_name)
 
     def is_idle(self, known: Known) -> bool:
         """True if the landing has nothing that Redshift lacks; asks S3 alone."""
@@ -98,9 +112,9 @@ class Loader:
         return Pending(self.table.label, self.landing, self._is_applied, [] if result is None else result.warnings)
 
     def _is_applied(self, load_id: str) -> bool:
-        where = quoted(ledger.ledger_schema(self.table.source), self.raw_name)
         with self.warehouse.one() as connection, explained(self.table.label):
-            return bool(rows(connection, f"select count(*) from {where} where load_id = %s", (load_id,))[0][0])
+            sql = f"select count(*) from {self.target.ledger} where load_id = %s"
+            return bool(rows(connection, sql, (load_id,))[0][0])
 
 
 @dataclass
@@ -119,6 +133,7 @@ class _Work:
         one = self.loader
         seqs = self.pending.seqs(self.position)
         skips = one.landing.skips() if seqs else {}
+        self._warn_of_retention(seqs)
         while seqs:
             if one.stopping():
                 self.result.unfinished = True
@@ -143,11 +158,18 @@ class _Work:
             seqs = seqs[len(batch.steps) :]
         return True
 
+    def _warn_of_retention(self, seqs: list[int]) -> None:
+        one = self.loader
+        days = settings.retention_days()
+        if seqs and days and not one.schema:  # a replay reads old files on purpose
+            soon = expiring(one.table.label, one.landing.commit(seqs[0]), days)
+            self.result.warnings += [soon] if soon and soon not in self.result.warnings else []
+
     def look_again(self) -> None:
         """The position now; waits for who is at work on the table."""
         one = self.loader
         with one.warehouse.one() as connection, explained(one.table.label):
-            self.position = ledger.look(connection, one.table.source, one.raw_name)
+            self.position = ledger.look(connection, one.target)
         self.columns = None
 
     def _apply(self, batch: Batch) -> bool:
@@ -185,17 +207,26 @@ class _Work:
         if batch.copied:
             assert layout
             self.columns = ddl.prepare(
-                connection, batch.last_copied, one.landing, one.raw_name, self.position, self.columns, layout
+                connection, batch.last_copied, one.landing, one.target, self.position, self.columns, layout
             )
             manifest = one.landing.write_manifest(batch.copied) if batch.rows else None
         clause = layout.clause if layout else ""
         copy_role = one.warehouse.server.copy_role
-        return merge.apply(connection, batch, one.raw_name, manifest, copy_role, self.position, clause, one.id, misses)
+
+        def keep(changed: ledger.Changed, came: Mapping[int, Summary]) -> str | None:
+            if one.schema:
+                return None
+            written = receipt.of(batch, one.target, manifest, self.position, changed, came, one.id, one.run_name)
+            return one.landing.write_receipt(batch.copied or [batch.last], written)
+
+        return merge.apply(
+            connection, batch, one.target, manifest, copy_role, self.position, clause, one.id, misses, keep
+        )
 
     def _came_through(self, connection: Connection, batch: Batch) -> bool:
         one = self.loader
         with explained(f"{one.table.label}, {batch.name}"):
-            return ledger.came_through(connection, one.table.source, one.raw_name, batch.last, one.id)
+            return ledger.came_through(connection, one.target, batch.last, one.id)
 
     def _layout(self, batch: Batch) -> layouts.Layout | None:
         """How the table shall lie; a note if it was made otherwise."""
@@ -205,11 +236,10 @@ class _Work:
         layout = layouts.of(one.table, batch.last_copied)
         made = self.position.layout if self.position else ""
         if made and made != layout.clause:
-            where = quoted(ledger.raw_schema(one.table.source), one.raw_name)
             self.result.warnings.append(
                 f"the source file now asks for {layout.clause}; the table was made with {made}, and el does not alter "
                 "that: it rewrites the table and blocks its readers. When it suits, run: "
-                f"{'; '.join(layout.alters(where))}. This is said once"
+                f"{'; '.join(layout.alters(one.target.raw))}. This is said once"
             )
         return layout
 
@@ -223,7 +253,7 @@ class _Work:
     def _publish(self, batch: Batch, position: Position) -> None:
         """Tell the archive up to where Redshift has every row: not beyond a commit that was skipped."""
         done = [c for c in batch.copied if c.reading.done and c.mode == "merge" and c.window.next_lo]
-        if done and not position.hole:
+        if done and not position.hole and not self.loader.schema:
             self.loader.landing.publish_horizon(done[-1])
 
 

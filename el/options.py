@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,18 @@ from el.plan import Range
 
 @dataclass(frozen=True)
 class Options:
-    """``since`` and ``to`` are the limits of a backfill."""
+    """``since`` and ``to`` are the limits of a backfill.
+
+    ``into``: the schema that a replay builds its table in; ``swap``: its rows replace those of the raw table then.
+    """
 
     full: bool = False
     accept_server: bool = False
     since: str | None = None
     to: str | None = None
     max_rows_per_second: int | None = None
+    into: str | None = None
+    swap: bool = False
 
     @property
     def backfill(self) -> bool:
@@ -29,12 +35,16 @@ class Options:
     @property
     def special(self) -> str:
         """The option that no other run would do for us; empty if this is a run like any other."""
+        if self.into:
+            return "--replay"
         if self.backfill:
             return "--from and --to"
         return "--full" if self.full else "--accept-server" if self.accept_server else ""
 
     def check(self, tables: Sequence[Table]) -> None:
         """Raises UsageError for options that contradict each other or the source file."""
+        if self.into:
+            self._check_schema(self.into, {table.source for table in tables})
         if not self.backfill:
             return
         if self.full or self.accept_server:
@@ -45,6 +55,19 @@ class Options:
             raise UsageError(
                 f"{', '.join(whole)}: --from and --to are ranges of a cursor, and mode replace has none: every run "
                 "copies the whole table. Nothing was started. Name the tables: el run --from … clinic.messages"
+            )
+
+    def _check_schema(self, schema: str, sources: Iterable[str]) -> None:
+        # Of any source: a table that is built anew must not come between the live ones, nor between their ledgers.
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,119}", schema):
+            raise UsageError(
+                f"--into {schema!r}: a schema's name is of a-z, 0-9 and _, begins with a letter and has 120 characters "
+                "at most. Nothing was started."
+            )
+        if schema.startswith("raw_") or schema.endswith("_el"):
+            raise UsageError(
+                f"--into {schema}: names that begin with raw_ or end with _el are those of raw schemas and their "
+                f"ledgers. Nothing was started. Name another one, such as replay_{min(sources)}"
             )
 
     def ranges(self, tables: Iterable[Table], shapes: Mapping[str, Mapping[str, TableShape]]) -> dict[str, Range]:

@@ -12,19 +12,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from el.errors import LandingDamage, LandingError
 from el.landing import Commit, LandedColumn, Skip, TableLanding
 from el.redshift.batch import Batch, Step
 from el.redshift.ledger import Position
+from el.summary import Salt
 
 #: A batch ends before it is larger: the incoming table needs its room on the cluster's disks twice, once as it is and
 #: once sorted by key, and what is aborted at the end is done again whole. A hundred commits of a few rows are one.
 _ROWS_PER_BATCH = 10_000_000
 _BYTES_PER_BATCH = 2 * 2**30
+#: Of the retention: what is not loaded by then is warned of.
+_NEAR = 0.75
 #: And for the statement that writes their ledger rows, which has twenty values each.
 _COMMITS_PER_BATCH = 500
+
+
+def expiring(label: str, commit: Commit, days: int | None) -> str | None:
+    """What to say of the oldest commit that is not loaded if its files are deleted soon; ``days`` after they came."""
+    if days is None:
+        return None
+    began = datetime.fromisoformat(commit.extracted_at)
+    if datetime.now(UTC) - began < timedelta(days=days) * _NEAR:
+        return None
+    return (
+        f"commit {commit.seq} is not loaded and its files are from {began:%Y-%m-%d}: the bucket deletes them after "
+        f"{days} days (EL_RETENTION_DAYS), and then only a full copy helps. Load before: el load {label}"
+    )
 
 
 @dataclass
@@ -170,13 +187,13 @@ def _together(commits: list[Commit], skips: Mapping[int, Skip]) -> list[Step]:
         before = [step if step.kind == "skipped" else Step(step.commit, "superseded") for step in steps[:newest]]
         return [*before, steps[newest]]
     chosen: list[Step] = []
-    form: tuple[list[LandedColumn], str] | None = None
+    form: tuple[list[LandedColumn], str, Salt] | None = None
     rows = size = 0
     for step in steps:
         if step.kind == "applied":
             rows += step.commit.rows
             size += sum(file.size for file in step.commit.files)
-            own = step.commit.columns, step.commit.dlt_schema_hash
+            own = step.commit.columns, step.commit.dlt_schema_hash, step.commit.summary.salt
             if form not in (None, own) or (form and (rows > _ROWS_PER_BATCH or size > _BYTES_PER_BATCH)):
                 break
             form = own

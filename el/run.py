@@ -29,7 +29,9 @@ from el.options import Options
 from el.outcome import Job, State, TableRun
 from el.progress import Bar
 from el.redshift import ledger
+from el.redshift.catalog import raw_schema
 from el.redshift.connection import Connections
+from el.replay import swap
 from el.side_by_side import patiently, side_by_side
 from el.stop import Stop
 from el.work import work_folder
@@ -180,7 +182,7 @@ class Conductor:
         def look_up() -> None:
             with warehouse.one() as connection:
                 for source in _sources(self._tables):
-                    known[source] = ledger.known(connection, source)
+                    known[source] = ledger.known(connection, self._schema(source))
 
         try:
             patiently("Redshift", look_up, self._stop)
@@ -190,13 +192,22 @@ class Conductor:
 
         def loader(table: Table, bar: Bar, held: Hold | None = None) -> Loader:
             place = self._landing.table(table.source, raw_name(table.name))
-            return Loader(table, place, warehouse, bar.moved, bar.expect, lambda: self._why_stop(held))
+            return Loader(
+                table,
+                place,
+                warehouse,
+                bar.moved,
+                bar.expect,
+                lambda: self._why_stop(held),
+                self._leases.run,
+                self._options.into or "",
+            )
 
         pending: list[Table] = []
 
         def look(table: Table, bar: Bar) -> State:
             one = loader(table, bar)
-            if not one.is_idle(known[table.source]):
+            if self._options.swap or not one.is_idle(known[table.source]):
                 pending.append(table)
                 return "not begun"
             position = known[table.source].positions.get(one.raw_name)
@@ -213,7 +224,7 @@ class Conductor:
             with warehouse.one() as connection:
                 for source in _sources(pending):
                     names = [raw_name(table.name) for table in pending if table.source == source]
-                    ledger.prepare(connection, source, names, known[source].ledgers)
+                    ledger.prepare(connection, self._schema(source), names, known[source].ledgers)
 
         try:
             patiently("Redshift", prepare, self._stop)
@@ -226,7 +237,10 @@ class Conductor:
             done = progress_of[table.label]
             with self._held(table, "load", bar) as held:
                 try:
-                    loader(table, bar, held).run(known[table.source], done)
+                    made = loader(table, bar, held)
+                    made.run(known[table.source], done)
+                    if self._options.swap and not done.unfinished:
+                        done.warnings.append(swap(made))
                 finally:
                     result = self.results[table.label]
                     result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full
@@ -251,12 +265,16 @@ class Conductor:
                     self.results[table.label].note(held.took_over)
                 yield held
         except TableBusy as busy:
-            if job == "extract" and self._options.special:
+            if self._options.into or (job == "extract" and self._options.special):
                 raise ElError(
                     f"{table.label}: {busy}. It does not do what {self._options.special} asked for, and this run did "
                     "not either. Run the same again when it has ended."
                 ) from None
             raise
+
+    def _schema(self, source: str) -> str:
+        """Where the raw tables are that are loaded."""
+        return self._options.into or raw_schema(source)
 
     def _why_stop(self, held: Hold | None) -> str:
         if held and held.lost:

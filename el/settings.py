@@ -80,6 +80,12 @@ VARIABLES = (
         "60",
     ),
     Variable(
+        "EL_RETENTION_DAYS",
+        "days after which the bucket's lifecycle deletes files of the landing (retention_days of deploy/terraform): "
+        "load and status warn of a commit that is not loaded when three quarters of them are over",
+        "none: files stay",
+    ),
+    Variable(
         "EL_TRIGGER",
         "hand or schedule: what the record of a run says. Mistakes in a source file are an alert on schedule only",
         "hand on a terminal, else schedule",
@@ -333,6 +339,18 @@ def lease_seconds() -> int:
     if not value.isdigit() or (int(value) != 0 and not 4 <= int(value) <= 3600):
         raise SettingError(f"EL_LEASE_SECONDS is {value!r}. It must be 0 or a number from 4 to 3600.")
     return int(value)
+
+
+def retention_days() -> int | None:
+    """Days after which the bucket deletes files of the landing; None if it does not.
+
+    Raises:
+        SettingError: EL_RETENTION_DAYS is no number above 0.
+    """
+    value = os.environ.get("EL_RETENTION_DAYS")
+    if value and (not value.isdigit() or int(value) == 0):
+        raise SettingError(f"EL_RETENTION_DAYS is {value!r}. It must be a number of days above 0, or nothing.")
+    return int(value) if value else None
 
 
 def trigger() -> str:

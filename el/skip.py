@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from el import __version__
-from el.config import Table, raw_name
+from el.config import Table
 from el.errors import LandingDamage, LandingError, UsageError, WarehouseError
 from el.landing import Skip, TableLanding
 from el.load import Loader
@@ -34,22 +34,23 @@ def quarantine(table: Table, landing: TableLanding, warehouse: Connections, seq:
     reason = " ".join(reason.split())
     if not 0 < len(reason) <= _LONGEST_REASON:
         raise UsageError(f"--reason must be a sentence of up to {_LONGEST_REASON:,} characters. Nothing was changed.")
-    name, source = raw_name(table.name), table.source
     loader = Loader(table, landing, warehouse)
+    target = loader.target
+    name = target.table
     with warehouse.one() as connection:
-        known = ledger.known(connection, source)
+        known = ledger.known(connection, target.schema)
         if name in known.refused:
             raise WarehouseError(known.refused[name])
-        ledger.prepare(connection, source, [name], known.ledgers)
+        ledger.prepare(connection, target.schema, [name], known.ledgers)
         with explained(f"{table.label}, commit {seq}"):
-            ledger.lock(connection, source, name)
-            position = ledger.last(connection, source, name)
+            ledger.lock(connection, target)
+            position = ledger.last(connection, target)
             pending = Pending(table.label, landing, lambda load_id: loader._is_applied(load_id))
             _refuse(table, landing, pending, position, seq)
             commit = landing.commit(seq)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             landing.write_skip(Skip(seq, commit.load_id, reason, now, __version__))
-            ledger.record(connection, source, name, position, [Step(commit, "skipped", reason)], "", {}, loader.id)
+            ledger.record(connection, target, position, [Step(commit, "skipped", reason)], "", {}, loader.id)
             connection.commit()
 
 

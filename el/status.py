@@ -19,8 +19,10 @@ from datetime import datetime
 from el import duration, lease, problems, settings
 from el.config import Table, raw_name
 from el.landing import Commit, Landing, TableLanding
+from el.pending import expiring
 from el.problems import Problem
 from el.redshift import ledger
+from el.redshift.catalog import raw_schema
 from el.redshift.connection import connected
 from el.text import aligned, or_dash, short
 
@@ -32,7 +34,7 @@ class TableStatus:
     ``pending`` counts commits that Redshift does not have yet; None: not asked. ``looked_at`` is when the last extract
     that succeeded began, ``lag`` and ``max_lag`` are seconds. ``at_work``: who works on it now. ``problems``: open
     ones; ``last_error`` is the newest failure, open or over. ``skipped``: the newest commit that was skipped and whose
-    rows may be missing still.
+    rows may be missing still. ``expiring``: what to do before files of pending commits are deleted.
     """
 
     table: str
@@ -51,6 +53,7 @@ class TableStatus:
     problems: list[dict[str, str | None]]
     last_error: dict[str, str | None] | None
     skipped: int | None = None
+    expiring: str | None = None
 
     @property
     def is_late(self) -> bool:
@@ -70,7 +73,7 @@ def status(tables: Sequence[Table], landing: Landing, ask_redshift: bool = True)
     if ask_redshift and settings.redshift_is_set():
         with connected(settings.redshift()) as connection:
             for source in sources:
-                positions[source] = ledger.positions(connection, source)
+                positions[source] = ledger.positions(connection, raw_schema(source))
     known = {source: problems.of(landing, source) for source in sources}
 
     def one(table: Table) -> TableStatus:
@@ -113,6 +116,7 @@ def _status(
         problems=[_shown(problem) for problem in own if not problem.over],
         last_error=_shown(failures[-1]) if failures else None,
         skipped=position.hole.seq if position and position.hole else None,
+        expiring=expiring(table.label, first, settings.retention_days()) if first else None,
     )
 
 
@@ -171,6 +175,7 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
         for s in found
         if s.skipped
     ]
+    lines += [f"note: {s.table}: {s.expiring}" for s in found if s.expiring]
     for s in found:
         lines += [
             f"at work: {s.table}: run {w['run']} on {w['host']}, {w['job']} since {w['since']}" for w in s.at_work

@@ -61,12 +61,17 @@ class Command:
                 ("accept-server", self.options.accept_server),
                 ("from", self.options.since),
                 ("to", self.options.to),
+                ("into", self.options.into),
+                ("swap", self.options.swap),
                 ("max-rows-per-second", self.options.max_rows_per_second),
                 ("timeout", self.timeout and f"{self.timeout}s"),
             )
             if value
         ]
-        return " ".join(["el", self.name, *options, *map(config.shown, self.selectors)])
+        selectors = [*map(config.shown, self.selectors)]
+        if self.options.into:
+            selectors = ["--replay", *selectors]
+        return " ".join(["el", self.name, *options, *selectors])
 
 
 def supervise(command: Command) -> int:
@@ -164,7 +169,8 @@ def _tell_problems(
 ) -> None:
     """What the run saw, written down and told; what did not work becomes a warning of the run."""
     seen: dict[str, list[Seen]] = {EL: [Seen(f"el {command.name}", "run", None)]}
-    for table, result in zip(tables, results, strict=True):
+    # A replay says nothing of the raw tables.
+    for table, result in zip(tables, results, strict=True) if not command.options.into else ():
         seen.setdefault(table.source, []).extend(table_seen(result))
     limited = [table for table in tables if table.max_lag]
     if limited and run.on_s3:

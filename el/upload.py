@@ -26,25 +26,26 @@ import pymysql
 
 from el import settings
 from el.errors import ElError, LandingError
-from el.landing import LandedFile, TableLanding
+from el.landing import ADDED, LandedFile, TableLanding
 from el.mysql.types import Column
+from el.summarize import Summarizer
+from el.summary import Salt, Summary
 
 #: From 100 MiB on, s3fs sends a file in parts and gives S3 no checksums for them, which S3 refuses if it was asked to
 #: keep one. Such files have none, and load reads them once more.
 _ONE_PIECE = 90 * 2**20
-#: Columns that are added to MySQL's own, and their Redshift types; dlt adds the last one by itself.
-ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
 _UTC = pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True)
 class Load:
-    """The files of one dlt load package on S3; ``columns`` in the order of the files."""
+    """The files of one dlt load package on S3; ``columns`` in the order of the files, ``summary`` of its rows."""
 
     load_id: str
     columns: list[str]
     files: list[LandedFile]
     schema_hash: str
+    summary: Summary
     extracted_at: datetime
 
 
@@ -55,7 +56,14 @@ class Upload:
     """
 
     def __init__(
-        self, label: str, landing: TableLanding, columns: Sequence[Column], schema: pa.Schema, seq: int, work: Path
+        self,
+        label: str,
+        landing: TableLanding,
+        columns: Sequence[Column],
+        schema: pa.Schema,
+        seq: int,
+        salt: Salt,
+        work: Path,
     ) -> None:
         """``seq`` is the number of the commit that the rows are for, ``work`` a folder for the way."""
         settings.configure_dlt()
@@ -65,6 +73,8 @@ class Upload:
         self._folder = work / f"{landing.dlt_dataset}-{uuid4().hex[:8]}"
         self._extracted_at = datetime.now(UTC)
         self._rows = 0
+        # Only columns of the primary key are NOT NULL in the schema of the files.
+        self._summarizer = Summarizer([(field.name, not field.nullable) for field in schema], salt)
         self._pipeline = dlt.pipeline(
             pipeline_name=f"{label.partition('.')[0]}__{landing.dlt_dataset}",
             pipelines_dir=str(self._folder),
@@ -82,7 +92,7 @@ class Upload:
         """
         import dlt
 
-        tables = _Tables(rows, self._schema, self._seq, self._extracted_at)
+        tables = _Tables(rows, self._schema, self._seq, self._extracted_at, self._summarizer)
         name = self._landing.dlt_dataset
         resource = dlt.resource(
             lambda: iter(tables),
@@ -109,9 +119,39 @@ class Upload:
         with self._explained():
             (package,) = self._pipeline.load(destination=self._destination(kept)).load_packages
             schema_hash = self._pipeline.default_schema.version_hash
-            load = _landed(self._landing, package, self._rows, schema_hash, self._extracted_at)
+            load = self._landed(package, schema_hash)
         self.delete()
         return load
+
+    def _landed(self, package: Any, schema_hash: str) -> Load:
+        """What of a dlt load package lies on S3, as the local files say that it must."""
+        landing = self._landing
+        files: list[LandedFile] = []
+        columns: list[str] | None = None
+        for job in package.jobs["completed_jobs"]:
+            path = Path(job.file_path)
+            if path.suffix != ".parquet":
+                continue
+            with pq.ParquetFile(path) as parquet:
+                rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
+            if columns not in (None, names):
+                raise LandingError(f"{landing.url}: dlt wrote files with different columns. Nothing was committed.")
+            columns = names
+            key = f"{landing.dlt_dataset}/{package.load_id}.{job.job_file_info.file_id}.parquet"
+            landed = landing.landed(key, rows, _digest(path))
+            if landed.size != path.stat().st_size:
+                raise LandingError(
+                    f"{landing.url}/{key} has {landed.size:,} bytes on S3 and {path.stat().st_size:,} here. "
+                    "Nothing was committed. Run again."
+                )
+            files.append(landed)
+        rows_landed = sum(file.rows for file in files)
+        if columns is None or rows_landed != self._rows:
+            raise LandingError(
+                f"{landing.url}: {self._rows:,} rows were read and dlt wrote {rows_landed:,}. Nothing was committed. "
+                "Run again."
+            )
+        return Load(package.load_id, columns, files, schema_hash, self._summarizer.summary, self._extracted_at)
 
     def _destination(self, kwargs: dict[str, Any]) -> Any:
         from dlt.destinations import filesystem
@@ -142,10 +182,17 @@ class Upload:
 
 
 class _Tables:
-    """Arrow tables with the added columns; ``rows`` counts what was passed on."""
+    """Arrow tables with the added columns; ``rows`` counts what was passed on, and the summarizer sums it up."""
 
-    def __init__(self, tables: Iterable[pa.Table], schema: pa.Schema, seq: int, extracted_at: datetime) -> None:
-        self._tables, self._seq, self._extracted_at = tables, seq, extracted_at
+    def __init__(
+        self,
+        tables: Iterable[pa.Table],
+        schema: pa.Schema,
+        seq: int,
+        extracted_at: datetime,
+        summarizer: Summarizer,
+    ) -> None:
+        self._tables, self._seq, self._extracted_at, self._summarizer = tables, seq, extracted_at, summarizer
         self._schema = pa.schema(
             [*schema, pa.field("_seq", pa.int64()), pa.field("_extracted_at", _UTC), pa.field("_deleted_at", _UTC)]
         )
@@ -155,6 +202,7 @@ class _Tables:
         for table in self._tables:
             if len(table):
                 self.rows += len(table)
+                self._summarizer.add(table)
                 yield self._with_added(table)
         if not self.rows:  # a file of no rows keeps the schema, and an emptied table is a load like any other
             yield self._schema.empty_table()
@@ -179,36 +227,6 @@ def _hints(columns: Sequence[Column], schema: pa.Schema) -> dict[str, Any]:
     for name in ("_extracted_at", "_deleted_at"):
         hints[name] = {"data_type": "timestamp", "timezone": True, "x-redshift-type": ADDED[name]}
     return hints
-
-
-def _landed(landing: TableLanding, package: Any, rows_read: int, schema_hash: str, extracted_at: datetime) -> Load:
-    """What of a dlt load package lies on S3, as the local files say that it must."""
-    files: list[LandedFile] = []
-    columns: list[str] | None = None
-    for job in package.jobs["completed_jobs"]:
-        path = Path(job.file_path)
-        if path.suffix != ".parquet":
-            continue
-        with pq.ParquetFile(path) as parquet:
-            rows, names = parquet.metadata.num_rows, parquet.schema_arrow.names
-        if columns not in (None, names):
-            raise LandingError(f"{landing.url}: dlt wrote files with different columns. Nothing was committed.")
-        columns = names
-        key = f"{landing.dlt_dataset}/{package.load_id}.{job.job_file_info.file_id}.parquet"
-        landed = landing.landed(key, rows, _digest(path))
-        if landed.size != path.stat().st_size:
-            raise LandingError(
-                f"{landing.url}/{key} has {landed.size:,} bytes on S3 and {path.stat().st_size:,} here. "
-                "Nothing was committed. Run again."
-            )
-        files.append(landed)
-    rows_landed = sum(file.rows for file in files)
-    if columns is None or rows_landed != rows_read:
-        raise LandingError(
-            f"{landing.url}: {rows_read:,} rows were read and dlt wrote {rows_landed:,}. Nothing was committed. "
-            "Run again."
-        )
-    return Load(package.load_id, columns, files, schema_hash, extracted_at)
 
 
 def _digest(path: Path) -> str:

@@ -10,6 +10,7 @@ import copy
 import io
 import json
 from base64 import b64encode
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from el.summarize import Summarizer
+from el.summary import Salt
 from tests.conftest import Source
 
 
@@ -43,10 +46,17 @@ class Landed:
         done = self._source.s3.put_object(Bucket=self._bucket, Key=f"{self.folder}/{key}", Body=body, **more)
         return str(done["ETag"])
 
-    def add(self, rows: list[dict[str, Any]], types: dict[str, str] | None = None, **changes: Any) -> int:
+    def add(
+        self,
+        rows: list[dict[str, Any]],
+        types: dict[str, str] | None = None,
+        read: list[dict[str, Any]] | None = None,
+        **changes: Any,
+    ) -> int:
         """One more commit with these rows, columns that are not named are NULL; its seq.
 
-        ``types``: other Redshift types of columns. ``changes``: other values of the commit.
+        ``types``: other Redshift types of columns. ``read``: the rows that its summary is of, if not these: as if they
+        had changed on the way. ``changes``: other values of the commit.
         """
         seq = self.last["seq"] + 1
         load_id = f"{1790000000 + seq}.{seq:06d}"
@@ -72,6 +82,7 @@ class Landed:
             "reading": {"full": False, "first_seq": seq, "done": True, "after": None},
             "files": [file],
             "rows": len(rows),
+            "summary": self._summary(rows if read is None else read),
             **changes,
         }
         for column in commit["columns"]:
@@ -79,6 +90,14 @@ class Landed:
         self.write(commit)
         self.last = commit
         return int(seq)
+
+    def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        content = pa.Table.from_pylist(rows, self._schema)
+        columns = [(c["name"], c["key"]) for c in self._template["columns"]]
+        summed = [(name, key) for name, key in columns if name in self._template["summary"]["columns"]]
+        summarizer = Summarizer(summed, Salt(**self._template["summary"]["salt"]))
+        summarizer.add(content.select([name for name, _ in summed]))
+        return asdict(summarizer.summary)
 
     def write(self, commit: dict[str, Any]) -> None:
         """Write a commit, over what is there."""

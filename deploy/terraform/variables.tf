@@ -36,7 +36,7 @@ variable "tables" {
   }
   validation {
     condition = length(setintersection(toset(flatten(values(var.tables))), toset([
-      "_commits", "_manifests", "_leases", "_skipped", "_dlt_version", "_dlt_loads"
+      "_commits", "_manifests", "_leases", "_skipped", "_receipts", "_dlt_version", "_dlt_loads"
     ]))) == 0
     error_message = "A table of this name has its files where el keeps what must not expire: leave it out."
   }

@@ -31,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Batch:
-    """Commits that one transaction applies. All that are copied have the same columns, and the same mode."""
+    """Commits that one transaction applies. All that are copied have the same columns, mode and salt."""
 
     steps: tuple[Step, ...]
 

@@ -5,9 +5,10 @@ Why not one question per table: a run asks before anything else, and most of its
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from el.redshift.connection import Connection, rows
+from el.redshift.connection import Connection, quoted, rows
 
 #: Tables, their columns in order, and the types of those as we write them.
 Tables = dict[str, dict[str, str]]
@@ -36,30 +37,48 @@ def raw_schema(source: str) -> str:
     return f"raw_{source}"
 
 
-def ledger_schema(source: str) -> str:
-    """Where the ledger of a source is."""
-    return f"raw_{source}_el"
+def ledger_schema(schema: str) -> str:
+    """Where the ledger of the raw tables of a schema is."""
+    return f"{schema}_el"
 
 
-def read(connection: Connection, source: str) -> tuple[Tables, Tables]:
-    """The raw tables and the ledger tables of a source. Late-binding views are in neither."""
+@dataclass(frozen=True)
+class Target:
+    """A raw table: that of a source, or one that is built beside it by a replay. Its ledger goes with it."""
+
+    schema: str
+    table: str
+
+    @property
+    def raw(self) -> str:
+        """The table, quoted."""
+        return quoted(self.schema, self.table)
+
+    @property
+    def ledger(self) -> str:
+        """Its ledger table, quoted."""
+        return quoted(ledger_schema(self.schema), self.table)
+
+
+def read(connection: Connection, schema: str) -> tuple[Tables, Tables]:
+    """The raw tables of a schema and their ledger tables. Late-binding views are in neither."""
     found = rows(
         connection,
         _SELECT + "table_schema in (%s, %s) order by table_schema, table_name, ordinal_position",
-        (raw_schema(source), ledger_schema(source)),
+        (schema, ledger_schema(schema)),
     )
-    tables: dict[str, Tables] = {raw_schema(source): {}, ledger_schema(source): {}}
-    for schema, table, *column in found:
-        tables[str(schema)].setdefault(str(table), {})[str(column[0])] = _spelled(str(column[1]), *column[2:])
-    return tables[raw_schema(source)], tables[ledger_schema(source)]
+    tables: dict[str, Tables] = {schema: {}, ledger_schema(schema): {}}
+    for where, table, *column in found:
+        tables[str(where)].setdefault(str(table), {})[str(column[0])] = _spelled(str(column[1]), *column[2:])
+    return tables[schema], tables[ledger_schema(schema)]
 
 
-def columns(connection: Connection, source: str, raw_name: str) -> dict[str, str]:
+def columns(connection: Connection, target: Target) -> dict[str, str]:
     """Columns of one raw table; empty if there is no such table."""
     found = rows(
         connection,
         _SELECT + "table_schema = %s and table_name = %s order by ordinal_position",
-        (raw_schema(source), raw_name),
+        (target.schema, target.table),
     )
     return {str(name): _spelled(str(kind), *sizes) for _, _, name, kind, *sizes in found}
 

@@ -189,6 +189,13 @@ def rows(connection: Any, sql: str, parameters: Sequence[Any] | None = None) -> 
         return list(cursor.fetchall()) if cursor.description else []
 
 
+def changed(connection: Any, sql: str) -> int:
+    """Run one statement; how many rows it deleted or inserted."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return int(cursor.rowcount)
+
+
 def quoted(*names: str) -> str:
     """``"schema"."table"``: schema and table are never one string."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)

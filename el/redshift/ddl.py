@@ -19,7 +19,7 @@ import psycopg2
 from el.errors import WarehouseError, WarehouseLost
 from el.landing import Commit, LandedColumn, TableLanding
 from el.redshift import catalog, dlt_tables
-from el.redshift.catalog import ledger_schema, raw_schema
+from el.redshift.catalog import Target
 from el.redshift.connection import Connection, explained, quoted, rows
 from el.redshift.layout import Layout
 from el.redshift.ledger import Position
@@ -31,7 +31,7 @@ def prepare(
     connection: Connection,
     commit: Commit,
     landing: TableLanding,
-    raw_name: str,
+    target: Target,
     position: Position | None,
     columns: dict[str, str] | None,
     layout: Layout,
@@ -42,11 +42,11 @@ def prepare(
         WarehouseError: the table is gone although commits were applied to it, or a column has another type.
     """
     label = f"{commit.source}.{commit.table}"
-    where = quoted(raw_schema(commit.source), raw_name)
+    where = target.raw
     connection.autocommit = True
     with explained(f"{label}, commit {commit.seq}"):
         if columns is None:
-            columns = catalog.columns(connection, commit.source, raw_name)
+            columns = catalog.columns(connection, target)
         was_made = position is not None and position.schema_hash != ""
         # Empty: a load was cut off between making the table and its first commit.
         unknown = bool(columns and not was_made and rows(connection, f"select 1 from {where} limit 1"))
@@ -54,27 +54,28 @@ def prepare(
         raise WarehouseError(
             f"{label}: the ledger says that commit {position.seq} is applied, but {where} is gone. Nothing was changed."
             f" To build it again from the landing, drop its ledger and load: "
-            f"drop table {quoted(ledger_schema(commit.source), raw_name)}"
+            f"drop table {target.ledger}"
         )
     if unknown:
         raise WarehouseError(
             f"{label}: {where} is there, but the ledger knows nothing of it, so it is not known what its rows are. "
             f"Nothing was changed. Rename it, or drop it, and load again: drop table {where}"
         )
-    columns = _fitted(connection, commit, raw_name, where, columns, layout)
+    columns = _fitted(connection, commit, target, columns, layout)
     if not was_made or (position and position.schema_hash != commit.dlt_schema_hash):
-        dlt_tables.keep_schema(connection, commit, landing, raw_name)
+        dlt_tables.keep_schema(connection, commit, landing, target)
     connection.autocommit = False
     return columns
 
 
 def _fitted(
-    connection: Connection, commit: Commit, raw_name: str, where: str, columns: dict[str, str], layout: Layout
+    connection: Connection, commit: Commit, target: Target, columns: dict[str, str], layout: Layout
 ) -> dict[str, str]:
+    where = target.raw
     label = f"{commit.source}.{commit.table}"
     for attempt in range(_ATTEMPTS):
-        _refuse_what_cannot_fit(label, raw_name, commit, columns)
-        missing = _statements(commit, where, columns, layout)
+        _refuse_what_cannot_fit(label, target, commit, columns)
+        missing = _statements(commit, target, columns, layout)
         if not missing:
             return columns
         failed: psycopg2.Error | None = None
@@ -87,7 +88,7 @@ def _fitted(
                 with explained(f"{label}, commit {commit.seq}"):
                     raise
         with explained(label):
-            columns = catalog.columns(connection, commit.source, raw_name)
+            columns = catalog.columns(connection, target)
         if failed and attempt == _ATTEMPTS - 1:
             raise WarehouseError(
                 f"{label}: commit {commit.seq} does not fit {where}, and Redshift refused: {_cut(statement)} "
@@ -100,12 +101,13 @@ def _fitted(
     raise WarehouseLost(f"{label}: others keep changing {where}. No row was changed. Run again: el load {label}")
 
 
-def _statements(commit: Commit, where: str, columns: dict[str, str], layout: Layout) -> list[str]:
+def _statements(commit: Commit, target: Target, columns: dict[str, str], layout: Layout) -> list[str]:
     """What makes the table fit; each can be run again."""
+    where = target.raw
     if not columns:
         made = ", ".join(_column(column, new_table=True) for column in commit.columns)
         return [
-            f"create schema if not exists {quoted(raw_schema(commit.source))}",
+            f"create schema if not exists {quoted(target.schema)}",
             f"create table if not exists {where} ({made}) {layout.clause}",
         ]
     # NOT NULL on a column that is added would need a default, and the rows that are there have no value.
@@ -134,7 +136,7 @@ def _is_wider(column: LandedColumn, has: str | None) -> bool:
     return bool(lengths) and lengths[0] < lengths[1]  # type: ignore[index]
 
 
-def _refuse_what_cannot_fit(label: str, raw_name: str, commit: Commit, before: dict[str, str]) -> None:
+def _refuse_what_cannot_fit(label: str, target: Target, commit: Commit, before: dict[str, str]) -> None:
     wrong = []
     for column in commit.columns:
         has = before.get(column.name)
@@ -145,9 +147,9 @@ def _refuse_what_cannot_fit(label: str, raw_name: str, commit: Commit, before: d
         wrong.append(f"{column.name} is {has.upper()} there and {column.redshift.upper()} in the commit")
     if wrong:
         raise WarehouseError(
-            f"{label}: commit {commit.seq} does not fit {quoted(raw_schema(commit.source), raw_name)}: "
+            f"{label}: commit {commit.seq} does not fit {target.raw}: "
             f"{'; '.join(wrong)}. Nothing was changed and the commit waits. Drop the table and its ledger, "
-            f"{quoted(ledger_schema(commit.source), raw_name)}, and run: el load {label}. "
+            f"{target.ledger}, and run: el load {label}. "
             "The full copy that came with the change is loaded then; rows that MySQL no longer has are not"
         )
 

@@ -17,14 +17,14 @@ import psycopg2
 from el import settings
 from el.errors import LandingError, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
-from el.redshift.catalog import raw_schema
+from el.redshift.catalog import Target
 from el.redshift.connection import Connection, quoted, rows
 
 _ATTEMPTS = 5
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, raw_name: str) -> None:
+def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, target: Target) -> None:
     """Store a commit's dlt schema. The raw table must have all its columns by then, so dlt alters nothing.
 
     Raises:
@@ -36,7 +36,7 @@ def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, r
     from dlt.destinations import redshift
     from dlt.destinations.impl.redshift.configuration import RedshiftClientConfiguration
 
-    config = RedshiftClientConfiguration()._bind_dataset_name(dataset_name=raw_schema(commit.source))
+    config = RedshiftClientConfiguration()._bind_dataset_name(dataset_name=target.schema)
     # It never logs in: it is given a connection that is.
     destination = redshift(credentials={"host": "-", "database": "-", "username": "-", "password": "-"})
     for attempt in range(_ATTEMPTS):
@@ -44,7 +44,7 @@ def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, r
             # Tables loaded side by side would make dlt's own tables at the same time.
             with _ONE_AT_A_TIME, _on(destination.client(schema, config), connection) as client:
                 client.initialize_storage()
-                client.update_stored_schema(only_tables=[raw_name, "_dlt_version", "_dlt_loads"], force=True)
+                client.update_stored_schema(only_tables=[target.table, "_dlt_version", "_dlt_loads"], force=True)
             return
         except (DestinationException, psycopg2.Error) as error:  # another loader may be making the same tables
             if connection.closed:
@@ -55,14 +55,14 @@ def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, r
             connection.rollback()
             if attempt == _ATTEMPTS - 1:
                 raise WarehouseError(
-                    f"{commit.source}.{commit.table}: dlt's tables in {quoted(raw_schema(commit.source))} could not be "
+                    f"{commit.source}.{commit.table}: dlt's tables in {quoted(target.schema)} could not be "
                     f"made or written ({type(error).__name__}). No row was changed and the commit waits. Check the "
                     "user's rights in the schema, then run: el load"
                 ) from None
             time.sleep(0.2 * (attempt + 1))
 
 
-def add_loads(connection: Connection, commits: list[Commit], schema_name: str) -> None:
+def add_loads(connection: Connection, commits: list[Commit], target: Target, schema_name: str) -> None:
     """Write that dlt's load packages are in Redshift; part of the transaction that brings them."""
     loads = [(load_id, commit.dlt_schema_hash) for commit in commits for load_id in commit.load_ids]
     if not loads:
@@ -70,7 +70,7 @@ def add_loads(connection: Connection, commits: list[Commit], schema_name: str) -
     values = [value for load_id, schema_hash in loads for value in (load_id, schema_name, schema_hash)]
     rows(
         connection,
-        f"insert into {quoted(raw_schema(commits[0].source), '_dlt_loads')} (load_id, schema_name, status, "
+        f"insert into {quoted(target.schema, '_dlt_loads')} (load_id, schema_name, status, "
         f"inserted_at, schema_version_hash) values {', '.join(['(%s, %s, 0, getdate(), %s)'] * len(loads))}",
         values,
     )

@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from el import __version__
 from el.errors import WarehouseError
 from el.landing import Commit
 from el.redshift import catalog
 from el.redshift.batch import Kind, Step
-from el.redshift.catalog import Tables, ledger_schema, raw_schema
+from el.redshift.catalog import Tables, Target, ledger_schema
 from el.redshift.connection import Connection, explained, quoted, rows
-
-__all__ = ["ledger_schema", "raw_schema"]
 
 VIEW = "_ledger"
 #: Of the ledger's rows. A ledger of another format is refused, whoever is the older.
-FORMAT = 3
+FORMAT = 4
 _DDL_ATTEMPTS = 5
 _COLUMNS = """
     position bigint not null,
@@ -38,6 +36,10 @@ _COLUMNS = """
     file_count integer not null,
     byte_count bigint not null,
     json_misses bigint not null,
+    deleted_count bigint,
+    inserted_count bigint,
+    table_rows bigint,
+    receipt varchar(1024),
     horizon varchar(32),
     reason varchar(4000),
     layout varchar(4000) not null,
@@ -53,7 +55,7 @@ _COLUMNS = """
 _NAMES = [line.split()[0] for line in _COLUMNS.strip().splitlines()]
 _POSITION = (
     "position, seq, load_id, schema_hash, applied_at::varchar as applied_at, layout, hole_seq, hole_position, "
-    "el_version, format"
+    "table_rows, el_version, format"
 )
 
 
@@ -69,7 +71,8 @@ class Hole:
 class Position:
     """The commit that was applied last. ``position`` counts commits and never goes back.
 
-    ``schema_hash`` and ``layout`` are those of the commit that was copied last; empty before the first.
+    ``schema_hash`` and ``layout`` are those of the commit that was copied last; empty before the first. ``table_rows``:
+    rows of the raw table, as its transactions added and deleted them.
     """
 
     position: int
@@ -79,11 +82,20 @@ class Position:
     applied_at: str
     layout: str = ""
     hole: Hole | None = None
+    table_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Rows of the raw table that a transaction deleted and inserted."""
+
+    deleted: int
+    inserted: int
 
 
 @dataclass(frozen=True)
 class Known:
-    """What one look at Redshift says of a source, by raw name. ``refused``: ledgers of another format, and why."""
+    """What one look at Redshift says of a schema, by raw name. ``refused``: ledgers of another format, and why."""
 
     positions: dict[str, Position] = field(default_factory=dict)
     ledgers: frozenset[str] = frozenset()
@@ -91,24 +103,26 @@ class Known:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def known(connection: Connection, source: str) -> Known:
-    """Position and columns of every raw table of a source; two statements, no transaction."""
+def known(connection: Connection, schema: str) -> Known:
+    """Position and columns of every raw table of a schema; two statements, no transaction."""
     connection.autocommit = True
-    with explained(f"reading the ledger of {source}"):
-        raw, ledgers = catalog.read(connection, source)
+    with explained(f"reading the ledger of {schema}"):
+        raw, ledgers = catalog.read(connection, schema)
         ledgers.pop(VIEW, None)
         refused = {
-            table: _other_layout(connection, source, table)
+            table: _other_layout(connection, Target(schema, table))
             for table, columns in ledgers.items()
             if list(columns) != _NAMES
         }
         # Not through the view: it breaks when a user drops a table's ledger to have the table built again.
         newest = [
             f"select cast('{table}' as varchar(127)) as table_name, {_POSITION}, "
-            f"row_number() over (order by position desc) as newest from {quoted(ledger_schema(source), table)}"
+            f"row_number() over (order by position desc) as newest from {Target(schema, table).ledger}"
             for table in sorted(ledgers.keys() - refused.keys())
         ]
-        names = "table_name, position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position, "
+        names = (
+            "table_name, position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position, table_rows, "
+        )
         found = (
             rows(
                 connection,
@@ -120,60 +134,67 @@ def known(connection: Connection, source: str) -> Known:
     connection.autocommit = False
     positions = {}
     for name, *row in found:
-        if int(row[9]) == FORMAT:
+        if int(row[10]) == FORMAT:
             positions[str(name)] = _position(row)
         else:
-            refused[str(name)] = _other_format(source, str(name), row[9], row[8])
+            refused[str(name)] = _other_format(Target(schema, str(name)), row[10], row[9])
     return Known(positions, frozenset(ledgers), raw, refused)
 
 
-def positions(connection: Connection, source: str) -> dict[str, Position]:
-    """The position of every raw table of a source.
+def positions(connection: Connection, schema: str) -> dict[str, Position]:
+    """The position of every raw table of a schema.
 
     Raises:
         WarehouseError: a ledger has another format.
     """
-    found = known(connection, source)
+    found = known(connection, schema)
     if found.refused:
         raise WarehouseError("\n".join(found.refused.values()))
     return found.positions
 
 
 def _position(row: Sequence[object]) -> Position:
-    position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position = row[:8]
+    position, seq, load_id, schema_hash, applied_at, layout, hole_seq, hole_position, count = row[:9]
     hole = None if hole_seq is None else Hole(int(str(hole_seq)), int(str(hole_position)))
     return Position(
-        int(str(position)), int(str(seq)), str(load_id), str(schema_hash), str(applied_at), str(layout), hole
+        int(str(position)),
+        int(str(seq)),
+        str(load_id),
+        str(schema_hash),
+        str(applied_at),
+        str(layout),
+        hole,
+        0 if count is None else int(str(count)),
     )
 
 
-def _other_format(source: str, table: str, format_: object, version: object) -> str:
+def _other_format(target: Target, format_: object, version: object) -> str:
     return (
-        f"{source}.{table}: the ledger {quoted(ledger_schema(source), table)} has format {format_}, and this el "
+        f"{target.schema}.{target.table}: the ledger {target.ledger} has format {format_}, and this el "
         f"{__version__} knows format {FORMAT}. Nothing was changed. It was written by el {version}: use the same "
         f"version wherever you load. To have the table built anew from the landing, drop it and its ledger"
     )
 
 
-def _other_layout(connection: Connection, source: str, table: str) -> str:
+def _other_layout(connection: Connection, target: Target) -> str:
     try:
         found = rows(
             connection,
-            f"select format, el_version from {quoted(ledger_schema(source), table)} order by position desc limit 1",
+            f"select format, el_version from {target.ledger} order by position desc limit 1",
         )
     except Exception:  # not even these columns: whatever it is, it is no ledger that we know
         found = []
-    return _other_format(source, table, *(found[0] if found else ("unknown", "of another version")))
+    return _other_format(target, *(found[0] if found else ("unknown", "of another version")))
 
 
-def prepare(connection: Connection, source: str, tables: Iterable[str], existing: frozenset[str]) -> None:
+def prepare(connection: Connection, schema: str, tables: Iterable[str], existing: frozenset[str]) -> None:
     """Make the ledger tables that are missing, and then the view over all of them anew."""
     missing = sorted(set(tables) - existing)
     if not missing:
         return
     for attempt in range(_DDL_ATTEMPTS):
         try:
-            _prepare(connection, source, missing)
+            _prepare(connection, schema, missing)
             return
         except WarehouseError:  # another loader may be making the same tables: IF NOT EXISTS does not wait for him
             if connection.closed or attempt == _DDL_ATTEMPTS - 1:
@@ -182,9 +203,9 @@ def prepare(connection: Connection, source: str, tables: Iterable[str], existing
             time.sleep(0.2 * (attempt + 1))
 
 
-def _prepare(connection: Connection, source: str, missing: list[str]) -> None:
-    with explained(f"making the ledger of {source}"):
-        schema = ledger_schema(source)
+def _prepare(connection: Connection, raw: str, missing: list[str]) -> None:
+    with explained(f"making the ledger of {raw}"):
+        schema = ledger_schema(raw)
         rows(connection, f"create schema if not exists {quoted(schema)}")
         for table in missing:
             rows(connection, f"create table if not exists {quoted(schema, table)} ({_COLUMNS})")
@@ -203,36 +224,36 @@ def _prepare(connection: Connection, source: str, missing: list[str]) -> None:
         connection.commit()
 
 
-def lock(connection: Connection, source: str, table: str) -> None:
+def lock(connection: Connection, target: Target) -> None:
     """First statement of a transaction: one loader at a time. LOCK takes no snapshot, so what is read then is now."""
-    rows(connection, f"lock table {quoted(ledger_schema(source), table)}")
+    rows(connection, f"lock table {target.ledger}")
 
 
-def last(connection: Connection, source: str, table: str) -> Position | None:
+def last(connection: Connection, target: Target) -> Position | None:
     """The position as this transaction sees it."""
     found = rows(
         connection,
-        f"select {_POSITION} from {quoted(ledger_schema(source), table)} order by position desc limit 1",
+        f"select {_POSITION} from {target.ledger} order by position desc limit 1",
     )
-    if found and int(found[0][9]) != FORMAT:
-        raise WarehouseError(_other_format(source, table, found[0][9], found[0][8]))
+    if found and int(found[0][10]) != FORMAT:
+        raise WarehouseError(_other_format(target, found[0][10], found[0][9]))
     return _position(found[0]) if found else None
 
 
-def look(connection: Connection, source: str, table: str) -> Position | None:
+def look(connection: Connection, target: Target) -> Position | None:
     """The position now, after whoever is at work on the table. Ends its transaction."""
-    lock(connection, source, table)
-    found = last(connection, source, table)
+    lock(connection, target)
+    found = last(connection, target)
     connection.rollback()
     return found
 
 
-def came_through(connection: Connection, source: str, table: str, commit: Commit, loader: str) -> bool:
+def came_through(connection: Connection, target: Target, commit: Commit, loader: str) -> bool:
     """True if this loader has applied a commit; waits for a transaction of its own that may still be under way."""
-    lock(connection, source, table)
+    lock(connection, target)
     found = rows(
         connection,
-        f"select count(*) from {quoted(ledger_schema(source), table)} where load_id = %s and loader = %s",
+        f"select count(*) from {target.ledger} where load_id = %s and loader = %s",
         (commit.load_id, loader),
     )
     connection.rollback()
@@ -258,25 +279,33 @@ def following(before: Position | None, commit: Commit, kind: Kind, layout: str) 
         applied_at="",
         layout=layout if copied else before.layout if before else "",
         hole=hole,
+        table_rows=before.table_rows if before else 0,
     )
 
 
 def record(
     connection: Connection,
-    source: str,
-    table: str,
+    target: Target,
     before: Position | None,
     steps: Sequence[Step],
     layout: str,
     json_misses: dict[int, int],
     loader: str,
+    changed: Changed | None = None,
+    receipt: str | None = None,
 ) -> Position:
-    """Write that commits are settled; part of their transaction. ``json_misses`` by seq. The new position."""
+    """Write that commits are settled; part of their transaction. ``json_misses`` by seq. The new position.
+
+    ``changed`` and the rows of the table stand in the row of the last commit.
+    """
     values: list[object] = []
     now = before
     for step in steps:
         commit, copied = step.commit, step.kind == "applied"
         now = following(now, commit, step.kind, layout)
+        done = changed if step is steps[-1] else None
+        if done:
+            now = replace(now, table_rows=now.table_rows + done.inserted - done.deleted)
         values += [
             now.position,
             commit.seq,
@@ -287,6 +316,10 @@ def record(
             len(commit.files) if copied else 0,
             sum(file.size for file in commit.files) if copied else 0,
             json_misses.get(commit.seq, 0),
+            done.deleted if done else None,
+            done.inserted if done else None,
+            now.table_rows if step is steps[-1] else None,
+            receipt,
             commit.window.next_lo if commit.reading.done and not now.hole else None,
             step.reason,
             now.layout,
@@ -302,7 +335,19 @@ def record(
     one = ", ".join("getdate()" if name == "applied_at" else "%s" for name in _NAMES)
     rows(
         connection,
-        f"insert into {quoted(ledger_schema(source), table)} values {', '.join([f'({one})'] * len(steps))}",
+        f"insert into {target.ledger} values {', '.join([f'({one})'] * len(steps))}",
         values,
     )
     return now
+
+
+def swapped(connection: Connection, target: Target, at: Position, table_rows: int, receipt: str) -> None:
+    """Write that the table's rows were replaced by those of a replay; part of that transaction.
+
+    In the row of the commit that both had: a row of its own would be a commit to whoever counts them.
+    """
+    rows(
+        connection,
+        f"update {target.ledger} set table_rows = %s, receipt = %s where position = %s",
+        (table_rows, receipt, at.position),
+    )

@@ -3,14 +3,18 @@
     lock the table's ledger          first: a LOCK takes no snapshot, a SELECT would
     create the incoming temp table   the commits' columns in their order: a Parquet COPY is positional
     COPY one manifest                one statement for all files of all commits
-    count, and read the position     the rows of each commit; whether another loader was faster; whether the raw table
-                                     has the rows of the commit before
+    recount, and read the position   the rows of each commit and their summary; whether another loader was faster;
+                                     whether the raw table has the rows of the commit before
     delete by primary key            mode replace: delete everything
     insert by column names           latest row per key
+    the receipt, on S3               what came, and what became of it
     ledger rows, dlt's _dlt_loads    then commit
 
 The position is read again only behind the COPY, in the statement that counts: one statement less, and the COPY is in
 vain only when two loaders are at work on one table, which the conductor's lock keeps for mistakes.
+
+The receipt is written before the commit, so that no ledger row is without one. One of a transaction that was rolled
+back is overwritten by the next attempt, and until then no ledger row names it.
 
 Why not Redshift's MERGE: it refuses duplicates in the source, takes no ``_seq`` order, and hides two scans.
 Why not TRUNCATE for mode replace: it commits at once.
@@ -19,30 +23,41 @@ Why not TRUNCATE for mode replace: it commits at once.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from el.errors import WarehouseError
 from el.landing import Commit, LandedColumn
-from el.redshift import dlt_tables, ledger, went_back
+from el.redshift import dlt_tables, ledger, recount, went_back
 from el.redshift.batch import Batch
-from el.redshift.connection import Connection, explained, quoted, rows
+from el.redshift.catalog import Target
+from el.redshift.connection import Connection, changed, explained, quoted, rows
+from el.redshift.ledger import Changed
+from el.summary import Summary
 
 #: Two underscores: no raw table and no column is ever called so (config.raw_name).
 _INCOMING = "el__incoming"
+#: A SELECT list ends at some 1,600 expressions, and a column has two or three.
+_SUMMED_AT_ONCE = 400
+#: Columns that a message names.
+_NAMED = 5
 
 
 def apply(
     connection: Connection,
     batch: Batch,
-    raw_name: str,
+    target: Target,
     manifest: str | None,
     copy_role: str,
     expected: ledger.Position | None,
     layout: str,
     loader: str,
     misses: Counter[str],
+    keep: Callable[[Changed, Mapping[int, Summary]], str | None],
 ) -> ledger.Position | None:
-    """Apply a batch; the new position. ``misses`` counts JSON values that could not be parsed, per column; it is right
-    as soon as the COMMIT is sent.
+    """Apply a batch; the new position.
+
+    ``misses`` counts JSON values that could not be parsed, per column; it is right as soon as the COMMIT is sent.
+    ``keep`` writes the receipt, of what changed and of what came, by seq, and gives its key.
 
     None if another loader has moved the position in the meantime.
 
@@ -53,28 +68,30 @@ def apply(
     source = batch.last.source
     misses.clear()
     with explained(f"{source}.{batch.last.table}, {batch.name}"):
-        ledger.lock(connection, source, raw_name)
+        ledger.lock(connection, target)
         by_seq: dict[int, Counter[str]] = {}
+        came: dict[int, Summary] = {}
         if manifest:
-            now = _copy(connection, batch, raw_name, manifest, copy_role, by_seq)
+            now = _copy(connection, batch, target, manifest, copy_role, by_seq, came)
         else:
-            last = ledger.last(connection, source, raw_name)
+            last = ledger.last(connection, target)
             now = last.position if last else None
         if now != (expected.position if expected else None):
             connection.rollback()
             return None
-        _merge(connection, batch, quoted(ledger.raw_schema(source), raw_name))
+        done = _merge(connection, batch, target.raw)
         position = ledger.record(
             connection,
-            source,
-            raw_name,
+            target,
             expected,
             batch.steps,
             layout,
             {seq: found.total() for seq, found in by_seq.items()},
             loader,
+            done,
+            keep(done, came),
         )
-        dlt_tables.add_loads(connection, batch.copied, f"{source}_{raw_name}")
+        dlt_tables.add_loads(connection, batch.copied, target, f"{source}_{target.table}")
         for found in by_seq.values():
             misses.update(found)
         connection.commit()
@@ -84,15 +101,17 @@ def apply(
 def _copy(
     connection: Connection,
     batch: Batch,
-    raw_name: str,
+    target: Target,
     manifest: str,
     copy_role: str,
     misses: dict[int, Counter[str]],
+    came: dict[int, Summary],
 ) -> int | None:
     """Fill the incoming table; the ledger's position. ``misses``: JSON values that became NULL, by seq and column.
+    ``came``: what came, by seq.
 
     Raises:
-        WarehouseError: the rows that came are not those of the commits.
+        WarehouseError: the rows or the values that came are not those of the commits.
     """
     columns = batch.last_copied.columns
     if connection.has_incoming:
@@ -101,27 +120,74 @@ def _copy(
     connection.has_incoming = True
     role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
     rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
+    return _recount(connection, batch, target, manifest, misses, came)
+
+
+def _recount(
+    connection: Connection,
+    batch: Batch,
+    target: Target,
+    manifest: str,
+    misses: dict[int, Counter[str]],
+    came: dict[int, Summary],
+) -> int | None:
+    """Hold what came against the commits; the ledger's position, which the same statement reads.
+
+    Raises:
+        WarehouseError: the rows or the values that came are not those of the commits.
+    """
+    columns, salt = batch.last_copied.columns, batch.last_copied.summary.salt
     json_columns = [column.name for column in columns if column.json]
-    counted = "".join(
-        f", sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end)"
+    parts = _parted(recount.summed(columns))
+    counted = [
+        f"sum(case when {name} is not null and not can_json_parse({name}) then 1 else 0 end)"
         for name in map(quoted, json_columns)
-    )
-    ledger_table = quoted(ledger.ledger_schema(batch.last.source), raw_name)
+    ]
+    incoming = recount.weighted(_INCOMING, columns, salt)
+    select = ", ".join(["count(*)", recount.keys(), *recount.sums(parts[0]), *counted])
     found = rows(
         connection,
-        f"select entries.position, _seq, _dlt_load_id, count(*){counted}, went_back.entries from {_INCOMING} "
-        f"cross join (select max(position) as position from {ledger_table}) entries "
-        f"cross join ({went_back.question(batch.last.source, raw_name)}) went_back "
+        f"select entries.position, _seq, _dlt_load_id, {select}, went_back.entries from {incoming} "
+        f"cross join (select max(position) as position from {target.ledger}) entries "
+        f"cross join ({went_back.question(target)}) went_back "
         "group by entries.position, _seq, _dlt_load_id, went_back.entries",
     )
     if found[0][-1] and not batch.starts_over:
-        raise went_back.refusal(connection, batch.last.source, raw_name, f"{batch.last.source}.{batch.last.table}")
+        raise went_back.refusal(connection, target, f"{batch.last.source}.{batch.last.table}")
     found = [row[:-1] for row in found]
     _check_counts(batch, manifest, {(int(seq), str(load_id)): int(many) for _, seq, load_id, many, *_ in found})
-    for _, seq, _, _, *many in found:
-        by_column = {column: int(number) for column, number in zip(json_columns, many, strict=True) if number}
+    came |= {commit.seq: Summary(salt) for commit in batch.copied}
+    for _, seq, _, many, keys, *more in found:
+        came[int(seq)] += recount.summary(salt, int(many), keys, parts[0], more[: 2 * len(parts[0])])
+        missed = zip(json_columns, more[2 * len(parts[0]) :], strict=True)
+        by_column = {column: int(number) for column, number in missed if number}
         misses.setdefault(int(seq), Counter()).update(by_column)
+    for part in parts[1:]:
+        select = ", ".join(["count(*)", *recount.sums(part)])
+        for seq, many, *more in rows(connection, f"select _seq, {select} from {incoming} group by _seq"):
+            came[int(seq)] += recount.summary(salt, int(many), 0, part, more)
+    for commit in batch.copied:
+        _check_summary(batch, manifest, commit, came[commit.seq])
     return None if found[0][0] is None else int(found[0][0])
+
+
+def _parted(columns: list[LandedColumn]) -> list[list[LandedColumn]]:
+    return [columns[at : at + _SUMMED_AT_ONCE] for at in range(0, len(columns), _SUMMED_AT_ONCE)]
+
+
+def _check_summary(batch: Batch, manifest: str, commit: Commit, found: Summary) -> None:
+    """What lies in the incoming table must add up to what was read in MySQL."""
+    wrong = commit.summary.differences(found) if commit.rows else []
+    if not wrong:
+        return
+    label = f"{batch.last.source}.{batch.last.table}"
+    more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+    raise WarehouseError(
+        f"{label}, commit {commit.seq}: what COPY brought is not what was read in MySQL: "
+        f"{'; '.join(wrong[:_NAMED])}{more}. Rolled back; Redshift is as it was. If the files are those of the commit "
+        f"({manifest}), Redshift reads these types otherwise than they were written: run make conformance, and report "
+        f"it. To have the rows once more: el run --full {label}"
+    )
 
 
 def _check_counts(batch: Batch, manifest: str, found: dict[tuple[int, str], int]) -> None:
@@ -146,22 +212,36 @@ def _check_counts(batch: Batch, manifest: str, found: dict[tuple[int, str], int]
         )
 
 
-def _merge(connection: Connection, batch: Batch, raw: str) -> None:
+def _merge(connection: Connection, batch: Batch, raw: str) -> Changed:
+    """What changed in the raw table.
+
+    Raises:
+        WarehouseError: fewer rows came into it than must, or more.
+    """
+    deleted = inserted = 0
     if not batch.copied:
-        return
+        return Changed(deleted, inserted)
     commit: Commit = batch.last_copied
     if commit.mode == "replace":
-        rows(connection, f"delete from {raw}")
+        deleted = changed(connection, f"delete from {raw}")
     if not batch.rows:
-        return
+        return Changed(deleted, inserted)
     keys = [column for column in commit.columns if column.key]
     if commit.mode == "merge":
         same = " and ".join(_same(raw, column) for column in keys)
-        rows(connection, f"delete from {raw} using {_INCOMING} where {same}")
+        deleted = changed(connection, f"delete from {raw} using {_INCOMING} where {same}")
     names = ", ".join(quoted(column.name) for column in commit.columns)
     values = ", ".join(_value(column) for column in commit.columns)
     source = _INCOMING if commit.mode == "replace" else _latest(keys)
-    rows(connection, f"insert into {raw} ({names}) select {values} from {source}")
+    inserted = changed(connection, f"insert into {raw} ({names}) select {values} from {source}")
+    least = max(one.rows for one in batch.copied)  # no key stands twice in one commit
+    if not least <= inserted <= batch.rows:
+        raise WarehouseError(
+            f"{commit.source}.{commit.table}, {batch.name}: of {batch.rows:,} rows {inserted:,} came into {raw}, and "
+            f"{least:,} at least must: two of one commit have the same key in Redshift. Rolled back; Redshift is as it "
+            "was. Compare the primary key with that of MySQL, and report it"
+        )
+    return Changed(deleted, inserted)
 
 
 def _incoming(column: LandedColumn) -> str:
@@ -174,7 +254,8 @@ def _value(column: LandedColumn) -> str:
     return f"case when can_json_parse({name}) then json_parse({name}) end" if column.json else name
 
 
-def _is_text(column: LandedColumn) -> bool:
+def is_text(column: LandedColumn) -> bool:
+    """Compared by its length too: trailing blanks do not count in Redshift's comparison."""
     return column.redshift.startswith("varchar")
 
 
@@ -182,13 +263,13 @@ def _same(raw: str, column: LandedColumn) -> str:
     name = quoted(column.name)
     same = f"{raw}.{name} = {_INCOMING}.{name}"
     # Trailing blanks do not count in Redshift's comparison: 'a' and 'a ' are two keys in MySQL 8.
-    if _is_text(column):
+    if is_text(column):
         same += f" and octet_length({raw}.{name}) = octet_length({_INCOMING}.{name})"
     return same
 
 
 def _latest(keys: list[LandedColumn]) -> str:
-    per_key = ", ".join(quoted(c.name) + (f", octet_length({quoted(c.name)})" if _is_text(c) else "") for c in keys)
+    per_key = ", ".join(quoted(c.name) + (f", octet_length({quoted(c.name)})" if is_text(c) else "") for c in keys)
     return (
         f"(select *, row_number() over (partition by {per_key} order by _seq desc) as el__rank "
         f"from {_INCOMING}) ranked where el__rank = 1"

@@ -11,31 +11,30 @@ Copies of a whole table are not asked for: the next one brings everything.
 from __future__ import annotations
 
 from el.errors import WarehouseError
-from el.redshift.catalog import ledger_schema, raw_schema
-from el.redshift.connection import Connection, quoted, rows
+from el.redshift.catalog import Target
+from el.redshift.connection import Connection, rows
 
 
-def question(source: str, raw_name: str) -> str:
+def question(target: Target) -> str:
     """A SELECT of one row: ``entries`` is 1 if the table lacks what the ledger says was applied, else 0."""
-    ledger, raw = quoted(ledger_schema(source), raw_name), quoted(raw_schema(source), raw_name)
     return (
-        f"select count(*) as entries from {ledger} newest where newest.mode = 'merge' and newest.position = "
-        f"(select max(position) from {ledger} where kind = 'applied' and row_count > 0) and {_lacks(raw, 'newest')}"
+        f"select count(*) as entries from {target.ledger} newest where newest.mode = 'merge' and newest.position = "
+        f"(select max(position) from {target.ledger} where kind = 'applied' and row_count > 0) "
+        f"and {_lacks(target.raw, 'newest')}"
     )
 
 
-def refusal(connection: Connection, source: str, raw_name: str, label: str) -> WarehouseError:
+def refusal(connection: Connection, target: Target, label: str) -> WarehouseError:
     """The error, with the statement that lets the ledger go back as far."""
-    ledger, raw = quoted(ledger_schema(source), raw_name), quoted(raw_schema(source), raw_name)
     found = rows(
         connection,
-        f"select max(position) from {ledger} entry where not ({_lacks(raw, 'entry')})",
+        f"select max(position) from {target.ledger} entry where not ({_lacks(target.raw, 'entry')})",
     )
     position = int(found[0][0] or 0)
     return WarehouseError(
-        f"{label}: {raw} went back: it has no row of the last commit that brought any, which the ledger says is "
+        f"{label}: {target.raw} went back: it has no row of the last commit that brought any, which the ledger says is "
         "applied. It was restored without its ledger, or somebody deleted those rows. Rolled back; Redshift is as it "
-        f"was. Let the ledger go back as far: delete from {ledger} where position > {position}; then run: el load "
+        f"was. Let the ledger go back as far: delete from {target.ledger} where position > {position}; then run: el load "
         f"{label}. That applies what came since again; rows that were deleted on purpose come back by it"
     )
 

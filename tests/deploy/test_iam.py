@@ -36,6 +36,7 @@ KEYS = {
     f"{TABLE}/_manifests/{1:020d}-1795581070.8276696.json": ({"load"}, {"janitor"}),
     f"{TABLE}/_applied.json": ({"load"}, set()),
     f"{TABLE}/_skipped/{1:020d}.json": ({"load"}, set()),
+    f"{TABLE}/_receipts/{1:020d}-1795581070.8276696.json": ({"load"}, set()),
     "landing/_runs/20261125T010203Z-run-3fa9c1.json": ({"extract", "load"}, set()),
     "landing/_alerts/clinic.json": ({"extract", "load"}, set()),
     "landing/anything.json": (set(), set()),
