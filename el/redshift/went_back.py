@@ -34,8 +34,8 @@ def refusal(connection: Connection, target: Target, label: str) -> WarehouseErro
     return WarehouseError(
         f"{label}: {target.raw} went back: it has no row of the last commit that brought any, which the ledger says is "
         "applied. It was restored without its ledger, or somebody deleted those rows. Rolled back; Redshift is as it "
-        f"was. Let the ledger go back as far: delete from {target.ledger} where position > {position}; then run: el load "
-        f"{label}. That applies what came since again; rows that were deleted on purpose come back by it"
+        f"was. Let the ledger go back as far: delete from {target.ledger} where position > {position}; then run: "
+        f"el load {label}. That applies what came since again; rows that were deleted on purpose come back by it"
     )
 
 
