@@ -120,7 +120,10 @@ class Pending:
         seqs = self.landing.seqs_from(1)
         start, newest = None, None
         for seq in reversed(seqs):
-            commit = self.landing.commit(seq)
+            try:
+                commit = self.landing.commit(seq)
+            except LandingError:  # those before it can be applied; it is refused when it is its turn
+                continue
             newest = newest or commit
             if not _fits(commit, newest):
                 break
