@@ -171,6 +171,7 @@ QUOTING = [
 ]
 
 
+@pytest.mark.timeout(900)
 def test_no_value_that_redshift_quotes_in_an_error_is_passed_on(planted: Source, queue: Queue, web: Hook) -> None:
     """The server answers as Redshift may, through psycopg2 and through dlt's client; DETAIL, CONTEXT and HINT too."""
     planted.el("extract")
