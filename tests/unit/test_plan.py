@@ -15,6 +15,7 @@ from el.mysql.catalog import TableShape
 from el.mysql.cursor import Cursor
 from el.mysql.window import Bound
 from el.plan import Plan, missed, plan
+from el.summary import Salt, Summary
 
 STAMP = Cursor("updated_at", "timestamp", digits=6)
 LOCAL = Cursor("updated_at", "datetime", digits=6)
@@ -82,6 +83,7 @@ def head(cursor: Cursor, next_lo: str | None, before: Asked, done: bool = True, 
         columns=[],
         files=[],
         rows=1,
+        summary=Summary(Salt.new()),
         fingerprint={"rows": 3, "checksum": "00", "nulls": 0},
         dlt_schema_hash="",
         server=Server("a:1/1", None, 100),

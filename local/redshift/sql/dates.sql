@@ -50,7 +50,7 @@ create or replace function pg_catalog.dateadd(text, bigint, timestamptz) returns
 create or replace function pg_catalog.dateadd(text, bigint, time) returns time language sql immutable strict
     as $$ select dateadd($1, $2, '1970-01-01'::date + $3)::time $$;
 
-create or replace function pg_catalog.datediff(text, timestamp, timestamp) returns bigint language plpgsql immutable strict as $$
+create or replace function redshift_internal.boundaries(text, timestamp, timestamp) returns bigint language plpgsql immutable strict as $$
 declare
     unit text := redshift_internal.date_unit($1);
     months bigint := (extract(year from $3) - extract(year from $2)) * 12 + extract(month from $3) - extract(month from $2);
@@ -70,6 +70,11 @@ begin
         when 'millisecond' then floor(extract(epoch from $3) * 1000) - floor(extract(epoch from $2) * 1000)
         else floor(extract(epoch from $3) * 1000000) - floor(extract(epoch from $2) * 1000000) end;
 end $$;
+-- Not strict, so that PostgreSQL puts it into the query: a constant unit leaves one branch, and microseconds are asked of
+-- every moment that load brings.
+create or replace function pg_catalog.datediff(text, timestamp, timestamp) returns bigint language sql immutable
+    as $$ select case when lower($1) in ('microsecond', 'microseconds', 'us') then (extract(epoch from $3 - $2) * 1000000)::bigint
+                      else redshift_internal.boundaries($1, $2, $3) end $$;
 create or replace function pg_catalog.datediff(text, timestamptz, timestamptz) returns bigint language sql immutable strict
     as $$ select datediff($1, $2 at time zone 'UTC', $3 at time zone 'UTC') $$;
 -- Times are moments of one day, in UTC.
