@@ -62,6 +62,7 @@ _TRANSACTION = [
     Point("the count", "redshift", "^Q.{4}select entries.position", quick=()),
     Point("the delete by key", "redshift", '^Q.{4}delete from "raw_', quick=("killed after",)),
     Point("the insert", "redshift", r'^Q.{4}insert into "raw_\w+(?<!_el)"."[a-z]', quick=("killed after",)),
+    Point("the receipt", "s3", "^PUT .*/_receipts/", quick=("killed after", "503")),
     Point("the ledger's row", "redshift", r'^Q.{4}insert into "raw_\w+_el"."', quick=("killed after",)),
     Point("dlt's load", "redshift", r'^Q.{4}insert into "raw_\w+"."_dlt_loads"', quick=("killed after",)),
 ]
