@@ -1,5 +1,6 @@
 """The archive's place on S3. No other file of the archive spells a key.
 
+    <prefix>/_pause                        as long as it is there, every run waits
     <prefix>/<source>/<table>/
         rows/<chunk>.parquet               the rows of one chunk, as MySQL had them (rows.py); nothing else lies here,
                                            so Athena and Spectrum can read the folder as one table
@@ -76,6 +77,18 @@ class Archive:
                 f"{where} (ARCHIVE_URL) was made without Object Lock, and ARCHIVE_OBJECT_LOCK asks for it. Nothing was "
                 "done. Use a bucket with it, or unset ARCHIVE_OBJECT_LOCK"
             ) from None
+
+    @property
+    def pause_url(self) -> str:
+        """Of the object that makes every run wait, as long as it is there."""
+        return f"{self.url}/_pause"
+
+    def is_paused(self) -> bool:
+        """Whether it is there. Raises LandingError if S3 cannot be asked."""
+        key = "/".join(part for part in (self.place.prefix, "_pause") if part)
+        with explained(self.pause_url):
+            found = self.client.list_objects_v2(Bucket=self.place.bucket, Prefix=key, MaxKeys=1)
+        return any(item["Key"] == key for item in found.get("Contents", []))
 
     def table(self, source: str, table: str) -> TableArchive:
         """The folder of one table, by its MySQL name."""
