@@ -138,6 +138,7 @@ class TableArchive:
                     IfNoneMatch="*",
                     ServerSideEncryption="aws:kms",
                     SSEKMSKeyId=self.place.kms_key,
+                    ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=b64encode(digest.digest()).decode(),
                     **lock,
                 )
