@@ -13,12 +13,20 @@ import click
 
 from el import __version__
 from el.errors import ElError, ExitCode, UsageError
-from el.shell import JSON, SELECTORS, command
+from el.shell import JSON, SELECTORS, Duration, command
 
 if TYPE_CHECKING:
     from el.archive.contents import Contents
     from el.archive.store import TableArchive
     from el.config import Table
+
+AS_OF = click.option("--as-of", metavar="TIME", help="The moment that ages are counted from, in UTC. [default: now]")
+TIMEOUT = click.option(
+    "--timeout",
+    type=Duration(),
+    metavar="DURATION",
+    help="After this time (90s, 45m, 2h) finish the transaction that is under way and begin nothing new.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -54,6 +62,81 @@ def sizes(selectors: tuple[str, ...], limit: int, exact: bool, as_json: bool) ->
     found = measured.sizes(config.load_sources(settings.sources_folder()), selectors, limit, exact)
     click.echo(measured.report(found, as_json))
     return ExitCode.DONE
+
+
+@main.command()
+@SELECTORS
+@AS_OF
+@JSON
+@command
+def plan(selectors: tuple[str, ...], as_of: str | None, as_json: bool) -> int:
+    """Show what run would archive and delete, what it costs, and which tables are refused and why.
+
+    Deletes nothing and writes nothing.
+
+    Example: el-archive plan clinic --as-of 2026-11-01
+    """
+    from el.archive import run as conducted
+
+    click.echo(conducted.plan_report(conducted.plans(selectors, conducted.as_of(as_of)), as_json))
+    return ExitCode.DONE
+
+
+@main.command()
+@SELECTORS
+@click.option("--execute", is_flag=True, help="Archive and delete. Without it only the plan is shown.")
+@AS_OF
+@click.option(
+    "--transaction-ms",
+    type=click.IntRange(min=10, max=10_000),
+    default=200,
+    show_default=True,
+    help="How long a deleting transaction should take: they grow and shrink to it.",
+)
+@click.option(
+    "--max-rows-per-second",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Delete no faster; overrides the source file.",
+)
+@click.option(
+    "--chunk-rows",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Most rows of one archive object. [default: 100000]",
+)
+@TIMEOUT
+@JSON
+@command
+def run(
+    selectors: tuple[str, ...],
+    execute: bool,
+    as_of: str | None,
+    transaction_ms: int,
+    max_rows_per_second: int | None,
+    chunk_rows: int | None,
+    timeout: int | None,
+    as_json: bool,
+) -> int:
+    """Archive what is old, prove each copy on S3, then delete from MySQL the rows that still equal it.
+
+    A run that was cut off or killed is gone on with by the next one. The file EL_HOME/archive.pause, or the object
+    _pause below ARCHIVE_URL, makes every run wait as long as it is there.
+
+    Example: el-archive run clinic.audit_events --execute
+    """
+    from el.archive import run as conducted
+
+    options = conducted.Options(
+        as_of=conducted.as_of(as_of),
+        execute=execute,
+        target=transaction_ms / 1000,
+        max_rows_per_second=max_rows_per_second,
+        chunk_rows=chunk_rows,
+        timeout=timeout,
+        as_json=as_json,
+    )
+    return conducted.run(selectors, options)
 
 
 @main.command()

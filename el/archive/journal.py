@@ -13,9 +13,9 @@ and by ``kind``
     verified   chunk: that version was read back whole, and every row has the hash that was written
     deleting   chunk: its rows are about to be deleted
     deleted    chunk, after each transaction: deleted, and by reason what was left: ranges of positions in the object
-    done       chunk, deleted, left (counts): nothing is to be done with it any more
+    done       chunk: nothing is to be done with it any more
     given_up   chunk, why: nothing of it was deleted and nothing will be; its object is no copy of anything
-    ended      the run ended: state, counts, open (chunks that a next run goes on with)
+    ended      the run ended: state, counts (mover.Moved), open (chunks that a next run goes on with)
     expiring   expired_chunk, object, version: it is past its class's end and about to be deleted (expire.py)
     expired    expired_chunk, certificate (key): it is gone for ever
 

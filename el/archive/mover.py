@@ -93,6 +93,8 @@ class Mover:
         """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop."""
         assert plan.shape and not plan.refusals
         self.moved = Moved()
+        #: Why it ended before all was moved; empty if it did not.
+        self.why = ""
         self._plan, self._run, self._source, self._server, self._identity = plan, run, source, server, identity
         self._shape: Shape = plan.shape
         self._archive, self._pace, self._bar = archive, pace, bar
@@ -130,7 +132,7 @@ class Mover:
                 self._move(deleter, left_open)
             failed = False
         finally:
-            self._end("failed" if failed else "stopped" if self._stopping() else "done")
+            self._end("failed" if failed else "cut off" if self.why else "done")
         return self.moved
 
     def _move(self, deleter: Deleter, left_open: list[ChunkState]) -> None:
@@ -174,6 +176,7 @@ class Mover:
     def _verified(self, reader: Reader) -> Iterator[_Ready]:
         for number, table in enumerate(reader.chunks(), 1):
             if self._stopping():
+                self.why = self._stopping()
                 return
             yield self._written(f"{self._run}-{number:06d}", table)
 
@@ -254,6 +257,7 @@ class Mover:
         before = 0
         while todo:
             if self._stopping() or not self._pace.pause(deleter.connection, before, self._bar.say):
+                self.why = self._stopping() or "its hours are over; the next run goes on from here"
                 return False
             batch, todo = todo[: self._pace.size], todo[self._pace.size :]
             outcome = deleter.delete(copies, batch)
