@@ -199,3 +199,31 @@ def test_an_expiry_that_was_cut_off_is_finished(source: Source, ended: str) -> N
     assert keys(source, "_certificates/") == [store.certificate_key(first.key[5:-8])]
     assert len(keys(source, "_manifests/")) == len(keys(source, "rows/")) == 1
     assert verified(source, "--all")["problems"] == []
+
+
+def test_a_row_under_a_hold_is_not_archived_and_the_others_are(source: Source) -> None:
+    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_10")
+    configure(source, mode="merge", cursor="created_at")
+    label = f"{source.name}.t"
+    hold = add(source, label, "--where", "v in ('row 2', 'row 3') or v is null")["hold"]
+    add(source, label, "--keys", "5")
+    assert "rows under 2 holds stay" in source.archive("plan").out
+    done = source.archive("run", "--execute", "--json").json["tables"][0]
+    assert (done["archived"], done["deleted"]) == (7, 7)
+    assert rows(source, "select id from t order by id") == [(2,), (3,), (5,)]
+    source.archive("hold", "remove", label, hold, "--reason", "over")
+    assert source.archive("run", "--execute", "--json").json["tables"][0]["deleted"] == 2
+    assert rows(source, "select id from t order by id") == [(5,)]
+
+
+def test_a_hold_that_is_added_behind_the_proof_still_holds_the_row(source: Source) -> None:
+    """A run was killed after it had verified a chunk; the next one goes on with it, and asks for holds once more."""
+    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_10")
+    configure(source, mode="merge", cursor="created_at")
+    made.archive(source, "t", delete=False)
+    assert add(source, f"{source.name}.t", "--keys", "4")["objects"] == 1
+    done = source.archive("run", "--execute", "--json").json["tables"][0]
+    assert (done["deleted"], done["left"]) == (9, {"hold": 1})
+    assert rows(source, "select id from t") == [(4,)]
+    assert source.archive("find", f"{source.name}.t", "4", "--json").json["copies"][0]["state"] == "left in MySQL: hold"
+    assert verified(source, "--all")["objects"] == 1
