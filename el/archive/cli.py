@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from el import __version__
-from el.errors import ExitCode, UsageError
+from el.errors import ElError, ExitCode, UsageError
 from el.shell import JSON, SELECTORS, Duration, command
 
 if TYPE_CHECKING:
     from el.archive.contents import Contents
+    from el.archive.store import TableArchive
     from el.config import Table
 
 AS_OF = click.option("--as-of", metavar="TIME", help="The moment that ages are counted from, in UTC. [default: now]")
@@ -179,6 +180,194 @@ def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool,
     return _told(back.problems(done))
 
 
+@main.command()
+@SELECTORS
+@click.option(
+    "--sample", type=click.IntRange(min=0), default=10, show_default=True, help="Objects of each table to read."
+)
+@click.option("--all", "everything", is_flag=True, help="Read every object.")
+@JSON
+@command
+def verify(selectors: tuple[str, ...], sample: int, everything: bool, as_json: bool) -> int:
+    """Compare the archive with its journal: missing, changed, hidden, unreadable and extra objects.
+
+    Every object is looked for by its version; those of the sample are read whole, and every row of them is hashed.
+    Needs S3 only. Exit code 1 if there is a problem.
+
+    Example: el-archive verify clinic --all
+    """
+    from el.archive import verify as looked
+
+    results = [looked.verify(t.label, place, None if everything else sample) for t, place in _archived(selectors)]
+    click.echo(looked.report(results, as_json))
+    return _told([problem for one in results for problem in one.problems])
+
+
+@main.command()
+@click.argument("table")
+@click.argument("key")
+@JSON
+@command
+def find(table: str, key: str, as_json: bool) -> int:
+    """Say whether a row was archived: when, where, by which run, and what became of it.
+
+    KEY is the primary key; of a composite one the parts with commas: 7,2. Binary parts as 0x00ff. Needs S3 only.
+
+    Example: el-archive find clinic.audit_events 48213
+    """
+    from el.archive import find as found
+
+    one, contents = _contents(table)
+    click.echo(found.report(one.label, found.find(contents, key), len(contents.expired), as_json))
+    return ExitCode.DONE
+
+
+@main.command()
+@SELECTORS
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows of each table to restore."
+)
+@JSON
+@command
+def drill(selectors: tuple[str, ...], rows: int, as_json: bool) -> int:
+    """Restore a sample into a scratch table, compare it, and drop it: for a monthly schedule.
+
+    The table is made in the database <database>_restore. Exit code 1 unless every row came back as it was.
+
+    Example: el-archive drill clinic --rows 5000
+    """
+    from el.archive import drill as drilled
+    from el.archive.contents import Contents
+
+    results = []
+    for table, place in _archived(selectors):
+        try:
+            results.append(drilled.drill(table, Contents(place), rows))
+        except UsageError:
+            raise
+        except ElError as error:
+            results.append(drilled.Drilled(table.label, problem=str(error)))
+    click.echo(drilled.report(results, as_json))
+    return _told([one.problem for one in results if one.problem])
+
+
+@main.group()
+def hold() -> None:
+    """Hold rows: they are neither deleted from MySQL nor allowed to expire on S3.
+
+    \b
+    Example: el-archive hold add clinic.messages --where "patient_id = 7" --reason "case 4711"
+             el-archive hold list
+    """
+
+
+@hold.command()
+@click.argument("table")
+@click.option("--where", metavar="SQL", help="Rows for which this is true. Every object of the table is held.")
+@click.option("--keys", multiple=True, metavar="KEY", help="A primary key; may be given again. Composite: 7,2.")
+@click.option("--reason", required=True, help="Why; kept with the hold.")
+@JSON
+@command
+def add(table: str, where: str | None, keys: tuple[str, ...], reason: str, as_json: bool) -> int:
+    """Hold rows from now on, in MySQL and on S3.
+
+    Waits for nobody: while a run works on the table, nothing is held and the exit code is 1.
+
+    Example: el-archive hold add clinic.audit_events --keys 48213 --reason "audit of May"
+    """
+    from el.archive import holds, work
+
+    one, place = _place(table)
+    with work.alone(one, "hold"):
+        done = holds.add(one, place, where, keys, reason)
+    click.echo(holds.outcome(done, as_json))
+    return ExitCode.DONE
+
+
+@hold.command("list")
+@SELECTORS
+@click.option("--all", "everything", is_flag=True, help="Those that were released too.")
+@JSON
+@command
+def list_(selectors: tuple[str, ...], everything: bool, as_json: bool) -> int:
+    """List holds.
+
+    Example: el-archive hold list clinic
+    """
+    from el.archive import holds
+
+    found = [one for _, place in _places(selectors) for one in holds.read(place) if everything or not one.released]
+    click.echo(holds.report(found, as_json))
+    return ExitCode.DONE
+
+
+@hold.command()
+@click.argument("table")
+@click.argument("name", metavar="HOLD")
+@click.option("--reason", required=True, help="Why; kept with the hold.")
+@JSON
+@command
+def remove(table: str, name: str, reason: str, as_json: bool) -> int:
+    """Release what a hold holds, except what another one holds too.
+
+    Example: el-archive hold remove clinic.messages 20261125T095500Z-3fa9c1 --reason "case closed"
+    """
+    from el.archive import holds, work
+
+    one, place = _place(table)
+    with work.alone(one, "hold"):
+        done = holds.release(place, name, reason)
+    click.echo(holds.outcome(done, as_json))
+    return ExitCode.DONE
+
+
+@main.command()
+@SELECTORS
+@click.option("--execute", is_flag=True, help="Delete for ever. Without it nothing is deleted, only listed.")
+@JSON
+@command
+def expire(selectors: tuple[str, ...], execute: bool, as_json: bool) -> int:
+    """List objects past their class's end; with --execute delete them for ever and write a certificate of each.
+
+    What is held stays, and what S3 locks. Needs S3 only, with rights that no run has.
+
+    Example: el-archive expire clinic --execute
+    """
+    from datetime import UTC, datetime
+
+    from el.archive import expire as ended
+    from el.archive import work
+
+    now = datetime.now(UTC)
+    results = []
+    for table, place in _archived(selectors):
+        if execute:
+            with work.alone(table, "expire") as run:
+                results.append(ended.expire(table.label, place, now, run))
+        else:
+            results.append(ended.look(table.label, place, now))
+    click.echo(ended.report(results, execute, as_json))
+    return _told([problem for one in results for problem in one.problems])
+
+
+@main.command("external-schema")
+@SELECTORS
+@click.option("--for", "engine", type=click.Choice(["spectrum", "athena"]), default="spectrum", show_default=True)
+@click.option("--database", default="archive", show_default=True, help="Database of the Glue catalog.")
+@command
+def external_schema(selectors: tuple[str, ...], engine: Any, database: str) -> int:
+    """Print the SQL by which Redshift Spectrum or Athena read the archive where it lies.
+
+    Example: el-archive external-schema clinic --for athena
+    """
+    from el.archive import external
+    from el.archive.contents import Contents
+
+    tables = [(table, Contents(place)) for table, place in _archived(selectors)]
+    click.echo(external.ddl(tables, engine, database))
+    return ExitCode.DONE
+
+
 def _table(label: str) -> Table:
     """The one table that a selector names."""
     from el import config, settings
@@ -189,15 +378,35 @@ def _table(label: str) -> Table:
     return tables[0]
 
 
+def _place(label: str) -> tuple[Table, TableArchive]:
+    """One table and its folder in the archive."""
+    table = _table(label)
+    ((_, place),) = _places((label,))
+    return table, place
+
+
 def _contents(label: str) -> tuple[Table, Contents]:
-    """A table, and what the archive holds of it."""
-    from el import settings
+    """One table, and what the archive holds of it."""
     from el.archive.contents import Contents
     from el.archive.restore import contents_of
+
+    table, place = _place(label)
+    return table, contents_of(Contents(place), label)
+
+
+def _places(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
+    """The tables that selectors name, each with its folder in the archive."""
+    from el import config, settings
     from el.archive.store import Archive
 
-    table = _table(label)
-    return table, contents_of(Contents(Archive(settings.archive()).table(table.source, table.name)), label)
+    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
+    archive = Archive(settings.archive())
+    return [(table, archive.table(table.source, table.name)) for table in tables]
+
+
+def _archived(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
+    """Of these the ones of which anything was archived, whether or not the source file still says so."""
+    return [(table, place) for table, place in _places(selectors) if place.last_record()]
 
 
 def _told(problems: Sequence[str]) -> int:

@@ -55,7 +55,7 @@ class Contents:
         records = Journal(archive, "").records()
         self.all_chunks = journal.chunks(records)
         self.expired = {
-            record["chunk"]: Expired(record["chunk"], record["at"], record["certificate"])
+            record["expired_chunk"]: Expired(record["expired_chunk"], record["at"], record["certificate"])
             for record in records
             if record["kind"] == "expired"
         }

@@ -4,7 +4,8 @@ In: the rows of a verified object and positions in it. Out: ``Outcome``: which w
 were left, by reason. One call is one READ COMMITTED transaction:
 
 1. ``SELECT key, hash … FOR UPDATE`` by the keys, bound by type: from here on nobody changes these rows;
-2. what differs from its copy, is not before the applied horizon, or is the newest AUTO_INCREMENT, is left;
+2. what differs from its copy, is under a hold, is not before the applied horizon, or is the newest AUTO_INCREMENT, is
+   left;
 3. where a foreign key hangs on the table, a locking read leaves the rows that have a child. Nobody can add one later:
    an insert of a child waits for the lock of its parent;
 4. ``DELETE`` by the keys that remain. Unless it deleted exactly so many rows as were proven: ROLLBACK and an error.
@@ -132,14 +133,21 @@ class Deleter:
     """Deletes rows of one table; used in a ``with`` block. ``wait`` sleeps, and says True if it is asked to stop."""
 
     def __init__(
-        self, source: str, server: MySQL, shape: Shape, horizon: Horizon | None, wait: Callable[[float], bool]
+        self,
+        source: str,
+        server: MySQL,
+        shape: Shape,
+        horizon: Horizon | None,
+        wait: Callable[[float], bool],
+        held: str | None = None,
     ) -> None:
+        """``held``: SQL that is true for a row under a hold (``holds.py``)."""
         self._source, self._server, self._shape, self._wait = source, server, shape, wait
         self._label = f"{source}.{shape.name}"
         table = quoted(shape.name)
         keys = ", ".join(one.canonical for one in shape.primary_key)
         known = horizon.sql if horizon else "true"
-        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known} from {table} where "
+        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known}, {held or 'false'} from {table} where "
         self._delete = f"delete from {table} where "
         self._keys = ", ".join(
             one.canonical.replace(quoted(one.name), f"p.{quoted(one.name)}") for one in shape.primary_key
@@ -247,7 +255,7 @@ class Deleter:
         """Lock the rows and see what may be done with each; those to be deleted are ``deleted``."""
         outcome = Outcome()
         cursor.execute(f"{self._look}{copies.condition(positions)} for update")
-        live = {row[:-2]: row[-2:] for row in cursor.fetchall()}
+        live = {row[:-3]: row[-3:] for row in cursor.fetchall()}
         newest = self._newest(cursor)
         for position in positions:
             found = live.pop(copies.keys[position], None)
@@ -255,6 +263,8 @@ class Deleter:
                 outcome.gone.append(position)
             elif found[0] is None or bytes.fromhex(found[0]) != copies.hashes[position]:
                 outcome.leave("changed", [position])
+            elif found[2]:
+                outcome.leave("hold", [position])
             elif not found[1]:
                 outcome.leave("horizon", [position])
             elif copies.numbers and copies.numbers[position] == newest:

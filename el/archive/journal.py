@@ -16,6 +16,8 @@ and by ``kind``
     done       chunk: nothing is to be done with it any more
     given_up   chunk, why: nothing of it was deleted and nothing will be; its object is no copy of anything
     ended      the run ended: state, counts (mover.Moved), open (chunks that a next run goes on with)
+    expiring   expired_chunk, object, version: it is past its class's end and about to be deleted (expire.py)
+    expired    expired_chunk, certificate (key): it is gone for ever
 
 A position is a row's number in the object, from 0; a range [first, behind] ends before ``behind``. Rows are in the
 order of the primary key. ``left`` reasons: changed (the row differs from its copy), child (a row of another table

@@ -89,8 +89,12 @@ class Mover:
         stopping: Callable[[], str],
         wait: Callable[[float], bool],
         most_rows: int | None = None,
+        held: str | None = None,
     ) -> None:
-        """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop."""
+        """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop.
+
+        ``held``: SQL that is true for a row under a hold. It is not read; one that was read before the hold is left.
+        """
         assert plan.shape and not plan.refusals
         self.moved = Moved()
         #: Why it ended before all was moved; empty if it did not.
@@ -100,6 +104,7 @@ class Mover:
         self._archive, self._pace, self._bar = archive, pace, bar
         self._stopping, self._wait = stopping, wait
         self._most_rows = most_rows
+        self._held = held
         self._journal = Journal(archive, run)
         self._lock = threading.Lock()
 
@@ -128,7 +133,7 @@ class Mover:
         self.moved.open = [state.chunk for state in left_open]
         failed = True
         try:
-            with Deleter(self._source, self._server, self._shape, plan.horizon, self._wait) as deleter:
+            with Deleter(self._source, self._server, self._shape, plan.horizon, self._wait, self._held) as deleter:
                 self._move(deleter, left_open)
             failed = False
         finally:
@@ -158,7 +163,7 @@ class Mover:
             self._source,
             self._server,
             self._shape,
-            self._plan.condition,
+            self._plan.condition + (f" and not {self._held}" if self._held else ""),
             self._wait,
             **({"most_rows": self._most_rows} if self._most_rows else {}),
         )

@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 from el import alive, config, settings
+from el.archive import holds
 from el.archive.mover import Moved, Mover
 from el.archive.pace import Pace
 from el.archive.plan import Plan, children_first, make_plan
@@ -120,7 +121,15 @@ def _of_source(source: Source, tables: Sequence[Table], landing: Landing, moment
     server = settings.archive_mysql(source.name)
     archived = [(server.database, table.name) for table in source.tables if table.retention]
     with connected(source.name, server) as connection:
-        return children_first([make_plan(connection, table, landing, moment, archived) for table in tables])
+        made = [make_plan(connection, table, landing, moment, archived) for table in tables]
+    archive = Archive(settings.archive())
+    held = {t.label: len(holds.active(archive.table(t.source, t.name))) for t in tables}
+    return children_first([_with_holds(plan, held[plan.label]) for plan in made])
+
+
+def _with_holds(plan: Plan, many: int) -> Plan:
+    note = f"rows under {many:,} holds stay, and are counted here: el-archive hold list {plan.label}"
+    return replace(plan, notes=(*plan.notes, note)) if many else plan
 
 
 def plan_report(found: Sequence[Plan], as_json: bool) -> str:
@@ -241,6 +250,7 @@ class _Conductor:
         with connected(table.source, server) as connection:
             identity = read_server(connection)
         server = replace(server, check=must_be(identity))
+        place = self._archive.table(table.source, table.name)
         limits = table.server
         if self._options.max_rows_per_second:
             limits = limits.model_copy(update={"max_rows_per_second": self._options.max_rows_per_second})
@@ -259,12 +269,14 @@ class _Conductor:
             table.source,
             server,
             identity,
-            self._archive.table(table.source, table.name),
+            place,
             pace,
             progress.bar(table.label),
             self._stop,
             self._stop.wait,
             self._options.chunk_rows,
+            # Asked while the lease is held: a hold that is added takes it too.
+            holds.condition(holds.active(place), plan.shape.primary_key) if plan.shape else None,
         )
         ending = ExitStack()
         ending.callback(pace.close)

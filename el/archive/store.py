@@ -6,12 +6,15 @@
                                            so Athena and Spectrum can read the folder as one table
         _manifests/<chunk>.json            what that object is: rows, hashes, columns, CREATE TABLE (manifest.py)
         _journal/<seq, 20 digits>.json     what was done and is about to be done (journal.py)
+        _holds/<hold>.json                 rows that must stay, and <hold>.released.json when they need not (holds.py)
+        _certificates/<chunk>.json         that an object was deleted at its class's end (expire.py)
 
 ``<table>`` is the raw name, as in the landing. A chunk is named ``<run>-<number>``; a run's name begins with its time.
 
 Every object is written once, with ``If-None-Match: *``, by SSE-KMS and with its SHA-256, which S3 checks on arrival.
 Objects are read by the version that the journal names: whoever writes another object under the same key adds a version
-and changes nothing of what was proven. So the bucket has to keep versions, and nothing here deletes.
+and changes nothing of what was proven. So the bucket has to keep versions. Only ``delete_version`` deletes, which only
+``expire.py`` calls, with rights that no run has.
 """
 
 from __future__ import annotations
@@ -43,6 +46,18 @@ class Stored:
     version: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version as S3 lists it, or a delete marker. ``key`` is below the table's folder, ``at`` S3's own clock."""
+
+    key: str
+    version: str
+    size: int
+    is_latest: bool
+    is_marker: bool
+    at: datetime
 
 
 class Archive:
@@ -117,6 +132,16 @@ class TableArchive:
     def manifest_key(chunk: str) -> str:
         """Of a chunk's manifest, below the table's folder."""
         return f"_manifests/{chunk}.json"
+
+    @staticmethod
+    def hold_key(hold: str) -> str:
+        """Of a hold, below the table's folder."""
+        return f"_holds/{hold}.json"
+
+    @staticmethod
+    def certificate_key(chunk: str) -> str:
+        """Of what says that a chunk's object was deleted, below the table's folder."""
+        return f"_certificates/{chunk}.json"
 
     def put(self, key: str, body: bytes, until: datetime | None = None) -> Stored:
         """Write an object, once. ``until``: S3 refuses to delete it before, if the place has a lock.
@@ -211,3 +236,69 @@ class TableArchive:
         except ArchiveError:
             return False
         return True
+
+    def holds(self) -> dict[str, bytes]:
+        """The objects below ``_holds/`` by their names without ``.json``, as they were written: the oldest version."""
+        first: dict[str, Version] = {}
+        for found in self.versions("_holds/"):
+            if not found.is_marker and (found.key not in first or found.at < first[found.key].at):
+                first[found.key] = found
+        names = {key: key.removeprefix("_holds/").removesuffix(".json") for key in sorted(first)}
+        return {name: self.get(key, first[key].version) for key, name in names.items()}
+
+    def versions(self, below: str) -> list[Version]:
+        """Every version and delete marker of what lies below a folder of the table.
+
+        Raises:
+            LandingError: S3 cannot be reached or refuses.
+        """
+        pages = self.client.get_paginator("list_object_versions").paginate(
+            Bucket=self.place.bucket, Prefix=self.key(below)
+        )
+        with explained(f"{self.url}/{below}"):
+            return [
+                Version(
+                    item["Key"].removeprefix(self.prefix + "/"),
+                    item["VersionId"],
+                    item.get("Size", 0),
+                    item["IsLatest"],
+                    is_marker,
+                    item["LastModified"],
+                )
+                for page in pages
+                for kind, is_marker in (("Versions", False), ("DeleteMarkers", True))
+                for item in page.get(kind, [])
+            ]
+
+    def set_legal_hold(self, stored: Stored, on: bool) -> bool:
+        """S3 refuses to delete a version as long as it is on. False: the bucket was made without Object Lock.
+
+        Raises:
+            LandingError: S3 has no such version, cannot be reached or refuses.
+        """
+        try:
+            with explained(f"{self.url}/{stored.key} (version {stored.version})"):
+                self.client.put_object_legal_hold(
+                    Bucket=self.place.bucket,
+                    Key=self.key(stored.key),
+                    VersionId=stored.version,
+                    LegalHold={"Status": "ON" if on else "OFF"},
+                    ChecksumAlgorithm="SHA256",
+                )
+        except LandingError as error:
+            cause = error.__cause__
+            code = cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else ""
+            # S3 says InvalidRequest "Bucket is missing Object Lock Configuration".
+            if code not in ("InvalidRequest", "ObjectLockConfigurationNotFoundError"):
+                raise
+            return False
+        return True
+
+    def delete_version(self, stored: Stored) -> None:
+        """Delete one version for ever; no error if there is none.
+
+        Raises:
+            LandingError: S3 refuses, because of a lock, a legal hold or missing rights, or cannot be reached.
+        """
+        with explained(f"{self.url}/{stored.key} (version {stored.version})"):
+            self.client.delete_object(Bucket=self.place.bucket, Key=self.key(stored.key), VersionId=stored.version)

@@ -83,6 +83,26 @@ def create(connection: Connection, database: str, table: str, manifest: Manifest
     return True
 
 
+def make_database(connection: Connection, database: str) -> None:
+    """Make a scratch database, unless it is there.
+
+    Raises:
+        UsageError: the user may not.
+    """
+    try:
+        _run(connection, f"create database if not exists {quoted(database)}")
+    except pymysql.err.MySQLError as error:
+        raise UsageError(
+            f"the scratch database {database} cannot be made: {mysql.reason(error.args[0])}. Nothing was restored. "
+            f"Allow it: grant create, drop on `{database}`.* to the archive's user"
+        ) from None
+
+
+def drop(connection: Connection, database: str, table: str) -> None:
+    """Drop a table that was made here, if it is there."""
+    _run(connection, f"drop table if exists {quoted(database)}.{quoted(table)}")
+
+
 def without_foreign_keys(create_table: str, table: str) -> str:
     """CREATE TABLE under another name and without foreign keys: the rows that they name may not be there.
 

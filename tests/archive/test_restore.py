@@ -16,8 +16,9 @@ TABLE = """create table t (id int primary key, created_at datetime not null defa
     updated_at timestamp not null default current_timestamp on update current_timestamp, key (created_at))"""
 
 
-def configure(source: Source, *tables: str) -> None:
-    source.configure({table: {"mode": "replace"} | POLICY for table in tables or ("t",)}, retention=RETENTION)
+def configure(source: Source, *tables: str, **options: str) -> None:
+    options = options or {"mode": "replace"}
+    source.configure(dict.fromkeys(tables or ("t",), options | POLICY), retention=RETENTION)
 
 
 def checksum(source: Source, table: str) -> Any:
