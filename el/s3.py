@@ -203,10 +203,10 @@ def explained(where: str) -> Iterator[None]:
             "InvalidAccessKeyId": "the access key is not known; check AWS_ACCESS_KEY_ID",
             "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
             "NoSuchKey": "there is no such object",
+            "NoSuchVersion": "there is no such version of the object",
             "404": "there is no such object",
-            "NoSuchVersion": "there is no such version",
         }.get(code, f"S3 answered {code or status(error)}")
-        kind = LandingDamage if code in ("NoSuchKey", "404", "NoSuchVersion") else LandingError
+        kind = LandingDamage if code in ("NoSuchKey", "NoSuchVersion", "404") else LandingError
         if code in _BUSY or status(error) >= 500:
             kind = LandingUnreachable
         raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error

@@ -208,25 +208,18 @@ def _of_server(connection: Connection) -> list[str]:
 def _horizon(table: Table, landing: Landing, shape: Shape) -> tuple[Horizon | None, list[str], list[str]]:
     """How far Redshift has this table; refusals; notes."""
     place = landing.table(table.source, raw_name(table.name))
-    head = place.head()
-    if head is None:
-        return None, [], ["it was never extracted: rows go that no Redshift has seen"]
+    why = ""
     if table.mode == "replace":
-        return (
-            None,
-            ["mode: replace: the next load would take the archived rows out of Redshift too. Use mode: merge"],
-            [],
-        )
-    applied = place.applied()
-    if applied is None or applied.get("horizon") is None or applied.get("cursor") is None:
-        return None, ["it is extracted and Redshift does not have it yet: el load first"], []
-    if applied["cursor"] != table.cursor or not shape.column(table.cursor or ""):
-        return (
-            None,
-            [f'Redshift has it by the cursor "{applied["cursor"]}", no more the one of the source file: el run first'],
-            [],
-        )
-    return Horizon(applied["cursor"], applied["kind"], str(applied["horizon"])), [], []
+        why = "mode: replace: the next load would take the archived rows out of Redshift too. Use mode: merge"
+    elif place.head() is None:
+        return None, [], ["it was never extracted: rows go that no Redshift has seen"]
+    elif (applied := place.applied()) is None or applied.get("horizon") is None or applied.get("cursor") is None:
+        why = "it is extracted and Redshift does not have it yet: el load first"
+    elif applied["cursor"] != table.cursor or not shape.column(applied["cursor"]):
+        why = f'Redshift has it by the cursor "{applied["cursor"]}", which is not that of the source file: el run first'
+    else:
+        return Horizon(applied["cursor"], applied["kind"], str(applied["horizon"])), [], []
+    return None, [why], []
 
 
 def _count(connection: Connection, shape: Shape, condition: str) -> tuple[int, bool]:

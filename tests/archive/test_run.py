@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,8 +57,9 @@ def archived(source: Source, table: str = "t") -> list[tuple[Any, ...]]:
     place = table_archive(source, table)
     found: list[tuple[Any, ...]] = []
     for state in journal.chunks(Journal(place, "").records()).values():
-        if state.object is None or state.manifest is None:
+        if not (state.deleted or state.gone):
             continue
+        assert state.object and state.manifest
         manifest = Manifest.from_json(place.get(state.manifest.key, state.manifest.version), "")
         proven = objects.read_back(place, state.object, manifest.archived, state.rows, state.rows_sha256)
         for position in journal.positions(journal.merged(state.deleted, state.gone)):
@@ -260,3 +264,197 @@ def test_the_condition_of_the_policy_counts(source: Source) -> None:
     source.configure({"t": policy}, RETENTION, cursor=CURSOR)
     assert one(run(source))["deleted"] == 2
     assert live(source) == [1, 4, 5]
+
+
+def test_children_go_before_their_parents_and_a_child_that_stays_holds_its_parent(source: Source) -> None:
+    source.mysql(
+        f"create table p (id int primary key, v int, {AGE})",
+        f"create table c (id int primary key, p_id int, {AGE}, foreign key (p_id) references p (id) on delete cascade)",
+        f"insert into p select seq, seq, '{OLD}' from seq_1_to_5",
+        f"insert into c values (1, 1, '{OLD}'), (2, 2, '{OLD}'), (3, 3, '{NEW}'), (4, null, '{NEW}')",
+    )
+    configure(source, "p", "c")  # the parent stands first in the file
+    plans = source.archive("plan", "--as-of", AS_OF, "--json").json["tables"]
+    assert [plan["table"].rpartition(".")[2] for plan in plans] == ["c", "p"]
+    report = run(source)
+    assert one(report, "c")["deleted"] == 2
+    assert (one(report, "p")["deleted"], one(report, "p")["left"]) == (4, {"child": 1})
+    assert (live(source, "p"), live(source, "c")) == ([3], [3, 4])
+
+
+@pytest.mark.parametrize("rule", ["cascade", "set null", "restrict"])
+def test_a_child_that_comes_while_its_parent_is_archived_keeps_it(source: Source, rule: str) -> None:
+    source.mysql(
+        f"create table p (id int primary key, {AGE})",
+        f"create table c (id int primary key, p_id int, {AGE}, foreign key (p_id) references p (id) on delete {rule})",
+        f"insert into p select seq, '{OLD}' from seq_1_to_3",
+    )
+    configure(source, "p", "c")
+    with meanwhile(source, f"PUT /el-archive/.*/{source.name}/p/_manifests/") as process:
+        source.mysql(f"insert into c values (1, 2, '{NEW}')")
+    report = one(json.loads(process.outcome[0]), "p")
+    assert (report["deleted"], report["left"]) == (2, {"child": 1})
+    assert (live(source, "p"), live(source, "c", "p_id")) == ([2], [2])
+
+
+def test_a_composite_foreign_key_to_a_unique_key_counts(source: Source) -> None:
+    source.mysql(
+        f"create table p (id int primary key, a int, b varchar(9), unique (a, b), {AGE})",
+        f"create table c (id int primary key, a int, b varchar(9), {AGE}, foreign key (a, b) references p (a, b))",
+        f"insert into p values (1, 1, 'x', '{OLD}'), (2, 1, 'y', '{OLD}'), (3, null, 'x', '{OLD}')",
+        f"insert into c values (1, 1, 'Y', '{NEW}'), (2, null, 'x', '{NEW}')",
+    )
+    configure(source, "p", "c")
+    assert one(run(source), "p")["left"] == {"child": 1}
+    assert live(source, "p") == [2]
+
+
+REFUSED = {
+    "no_key": (f"(id int, {AGE})", "no primary key"),
+    "no_index": ("(id int primary key, created_at datetime)", "first column of no index"),
+    "no_age": ("(id int primary key)", '"created_at" is no column'),
+    "a_number": ("(id int primary key, created_at int, key (created_at))", "must be a DATE"),
+    "no_transactions": (f"(id int primary key, {AGE}) engine=MyISAM", "engine is MyISAM"),
+    "versioned": (f"(id int primary key, {AGE}) with system versioning", "system-versioned"),
+    "with_trigger": (f"(id int primary key, {AGE})", "triggers on DELETE"),
+    "with_child": (f"(id int primary key, {AGE})", "hang on it by"),
+}
+
+
+def test_what_must_not_be_archived_is_refused_with_what_to_do(source: Source) -> None:
+    for table, (definition, _) in REFUSED.items():
+        source.mysql(f"create table {table} {definition}")
+    source.mysql(
+        "create trigger gone before delete on with_trigger for each row set @x = 1",
+        "create table child (id int primary key, p int, foreign key (p) references with_child (id) on delete set null)",
+        f"create table fine (id int primary key, {AGE})",
+        f"insert into fine values (1, '{OLD}')",
+        "create view looked_at as select * from fine",
+    )
+    configure(source, *REFUSED, "fine", "looked_at", "nowhere")
+    done = source.archive("run", "--execute", "--as-of", AS_OF, "--json", code=1)
+    for table, (_, why) in (REFUSED | {"looked_at": ("", "a view"), "nowhere": ("", "no such table")}).items():
+        found = one(done.json, table)
+        assert (found["state"], why in found["why"]) == ("refused", True), (table, found["why"])
+        assert table in done.err
+    assert one(done.json, "fine")["deleted"] == 1
+
+
+def test_mode_replace_is_refused_because_the_next_load_would_erase_history(source: Source) -> None:
+    make(source, 3)
+    source.configure({"t": POLICY | {"mode": "replace"}}, RETENTION)
+    assert "mode: replace" in one(run(source, code=1))["why"]
+    assert len(live(source)) == 4
+
+
+def test_rows_that_redshift_does_not_have_in_their_last_version_stay(source: Source) -> None:
+    updated = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6)"
+    source.mysql(
+        f"create table t (id int primary key, v int, {updated}, {AGE}, key (updated_at))",
+        f"insert into t (id, v, created_at, updated_at) select seq, 0, '{OLD}', '{OLD}' from seq_1_to_5",
+    )
+    configure(source, "t", cursor="updated_at")
+    source.el("extract")
+    assert "el load first" in one(run(source, code=1))["why"]
+    source.el("load")
+    source.mysql("update t set v = 1 where id = 3")
+    report = one(run(source))
+    assert (report["deleted"], report["left"]) == (4, {"horizon": 1})
+    assert live(source) == [3]
+    source.mysql("update t set updated_at = '2026-02-01'")  # as if time had passed: it is before the horizon
+    source.el("run", "--full")
+    assert one(run(source))["deleted"] == 1
+    assert sorted(source.redshift("select id, v from raw.t")) == [(1, 0), (2, 0), (3, 1), (4, 0), (5, 0)]
+
+
+def test_a_row_whose_lock_is_held_is_left_and_the_others_go(source: Source) -> None:
+    make(source, 50)
+    configure(source, "t")
+    other = source.connect()
+    with other.cursor() as cursor:
+        cursor.execute("select * from t where id = 7 for update")
+        report = one(run(source))
+    assert report["left"]["busy"] + report["deleted"] == 50
+    assert 7 in live(source) and 0 < report["left"]["busy"] < 20
+    other.rollback()
+    run(source)
+    assert live(source) == [51]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_behind_its_transaction_and_the_next_goes_on(source: Source, number: int) -> None:
+    make(source, 3000)
+    configure(source, "t")
+    with meanwhile(source, "PUT /el-archive/.*/_journal/0+9.json", "--chunk-rows", "1000") as process:
+        process.send_signal(number)
+        wait_for(lambda: "stopping" in os.read(process.stderr.fileno(), 10_000).decode())
+    assert process.returncode == 130, process.outcome
+    report = one(json.loads(process.outcome[0]))
+    assert report["state"] == "cut off" and 0 < len(report["open"]) <= 2
+    assert 0 < len(live(source)) - 1 < 3000
+    run(source)
+    assert live(source) == [3001]
+    assert len(archived(source)) == len({row[0] for row in archived(source)}) == 3000
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("where", ["file", "object"])
+def test_a_run_waits_as_long_as_it_is_switched_off(source: Source, where: str) -> None:
+    make(source, 3)
+    configure(source, "t")
+    file = source.folder / "home" / "archive.pause"
+    prefix = f"pause-{source.name}"
+    file.parent.mkdir(exist_ok=True)
+    env = {"ARCHIVE_URL": f"s3://el-archive/{source.name}/{prefix}"}
+    if where == "file":
+        file.touch()
+    else:
+        source.s3.put_object(Bucket="el-archive", Key=f"{source.name}/{prefix}/_pause", Body=b"")
+    process = source.start("run", "--execute", "--as-of", AS_OF, env=env, program=("-m", "el.archive.cli"))
+    assert "paused" in process.stderr.readline()
+    assert len(live(source)) == 4
+    if where == "file":
+        file.unlink()
+    else:
+        source.s3.delete_object(Bucket="el-archive", Key=f"{source.name}/{prefix}/_pause")
+    assert process.wait(60) == 0
+    assert live(source) == [4]
+
+
+def test_an_altered_table_leaves_what_was_open_and_archives_it_anew(source: Source) -> None:
+    make(source, 10)
+    configure(source, "t")
+    with meanwhile(source, "PUT /el-archive/.*/_journal/0+5.json") as process:  # behind it the first deletion
+        process.kill()
+    source.mysql("alter table t add column extra int default 7")
+    report = one(run(source))
+    assert live(source) == [11]
+    assert report["left"].get("changed", 0) + report["deleted"] >= 10
+    assert sorted(row[0] for row in archived(source)) == list(range(1, 11))
+
+
+def test_as_of_in_the_future_is_refused(source: Source) -> None:
+    make(source, 3)
+    configure(source, "t")
+    done = source.archive("run", "--execute", "--as-of", "2999-01-01", code=2)
+    assert "future" in done.err
+    assert len(live(source)) == 4
+
+
+def test_no_message_and_no_log_holds_a_value_of_a_cell(source: Source) -> None:
+    source.mysql(
+        f"create table t (id varchar(40) primary key, v varchar(40), {AGE})",
+        f"insert into t values ('canary-key', 'canary-value', '{OLD}')",
+    )
+    configure(source, "t")
+    done = source.archive("run", "--execute", "--as-of", AS_OF)
+    logs = "".join(path.read_text() for path in source.folder.rglob("logs/*"))
+    assert "canary" not in done.out + done.err + logs
+    assert source.env[f"ARCHIVE__{source.name.upper()}__CREDENTIALS"].split(":")[2].split("@")[0] not in logs
+    assert live(source) == []
