@@ -24,14 +24,14 @@ import pymysql
 
 from el import __version__, settings
 from el.archive import keys, rows
-from el.archive.contents import Contents, key_text
+from el.archive.contents import Contents, explain, key_text
 from el.archive.journal import ChunkState
 from el.archive.rows import Column
 from el.archive.store import TableArchive
 from el.archive.table import read_shape
 from el.archive.work import who
 from el.config import Table
-from el.errors import ArchiveError, UsageError
+from el.errors import ArchiveError, ElError, UsageError
 from el.mysql import connection as mysql
 from el.mysql.connection import connected, quoted
 from el.text import aligned, short
@@ -171,8 +171,14 @@ def add(table: Table, archive: TableArchive, where: str | None, texts: Sequence[
         at=now.isoformat(timespec="seconds"),
     )
     archive.put(archive.hold_key(hold.hold), _body(asdict(hold)))
-    contents = Contents(archive)
-    return _set(contents, Held(hold), objects_under(contents, [hold]), on=True)
+    try:
+        contents = Contents(archive)
+        return _set(contents, Held(hold), objects_under(contents, [hold]), on=True)
+    except ElError as error:
+        raise ArchiveError(
+            f"{table.label}: hold {hold.hold} holds: runs and expiry heed it. S3's legal hold is not on all of its "
+            f"objects: {explain(error)} Mend it, add the hold again, then remove this one."
+        ) from None
 
 
 def release(archive: TableArchive, name: str, reason: str) -> Held:

@@ -1,7 +1,7 @@
 """MySQL → archive → delete → restore → MySQL: the same table, by CHECKSUM TABLE, whatever was in it.
 
-Every table of ``tests/cases`` goes there and back, and random tables. One without a primary key gets one: what is tried
-here are values. Commands run in this process: there are a hundred of them.
+Every table of ``tests/cases`` goes there by a run and comes back; random tables and very long values go by hand. A
+table without a primary key gets one: what is tried here are values. Restores run in this process: there are a hundred.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from el.archive import restore
 from el.archive.contents import Contents
 from el.archive.restore import Wanted
 from tests.archive import made
-from tests.archive.test_restore import checksum, rows
+from tests.archive.test_restore import RETENTION, checksum, rows
 from tests.cases import runner
 from tests.conftest import Source
 from tests.property.test_schemas import insert, quoted, random_table
@@ -41,26 +41,40 @@ def environment(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
     return source
 
 
-def there_and_back(source: Source, name: str) -> str | None:
-    """What was wrong with a table's journey."""
-    has_key = rows(
-        source,
-        "select 1 from information_schema.table_constraints where table_schema = database() and "
-        f"table_name = '{name.replace(chr(39), chr(39) * 2)}' and constraint_type = 'PRIMARY KEY'",
+def has_key(source: Source, name: str) -> bool:
+    return bool(
+        rows(
+            source,
+            "select 1 from information_schema.table_constraints where table_schema = database() and "
+            f"table_name = '{name.replace(chr(39), chr(39) * 2)}' and constraint_type = 'PRIMARY KEY'",
+        )
     )
-    if not has_key:
-        source.mysql("set session sql_mode = ''")
-        source.mysql(f"alter table {quoted(name)} add column `the key of the test` int auto_increment primary key")
+
+
+def prepare(source: Source, name: str) -> None:
+    """Give a table a key if it has none, and an age."""
+    source.mysql("set session sql_mode = ''")
+    key = "" if has_key(source, name) else ", add column `the key` int auto_increment primary key"
+    source.mysql(
+        f"alter table {quoted(name)} add column `the age` datetime default '2020-01-01', add key (`the age`){key}"
+    )
+
+
+def back(source: Source, name: str) -> Any:
+    """Restore everything into the table it came from; what became of it."""
+    text = f'source: {source.name}\ntables: {{"{escaped(name)}": {{mode: replace}}}}\n'
+    (table,) = config.parse_source(text, Path(f"{source.name}.yml")).tables
+    contents = Contents(made.table_archive(source, name))
+    return restore.into_table(table, contents, Wanted(everything=True), f"{source.name}.{name}", False)
+
+
+def there_and_back(source: Source, name: str) -> str | None:
+    """What was wrong with a table's journey, which is made by hand."""
     many = rows(source, f"select count(*) from {quoted(name)}")[0][0]
-    if not many:
-        return None
     before = checksum(source, quoted(name))
     made.archive(source, name)
     assert rows(source, f"select count(*) from {quoted(name)}") == [(0,)]
-    text = "source: {}\ntables: {{{}: {{mode: replace}}}}\n".format(source.name, '"' + escaped(name) + '"')
-    (table,) = config.parse_source(text, Path(f"{source.name}.yml")).tables
-    contents = Contents(made.table_archive(source, name))
-    done = restore.into_table(table, contents, Wanted(everything=True), f"{source.name}.{name}", False)
+    done = back(source, name)
     if (done.counts.restored, done.complete) != (many, True):
         return f"{done.counts} of {many}"
     return None if checksum(source, quoted(name)) == before else "another checksum"
@@ -70,19 +84,35 @@ def escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def test_every_case_comes_back_identical(environment: Source) -> None:
+def test_every_case_is_archived_deleted_and_comes_back_identical(environment: Source) -> None:
     source = environment
     for case in runner.CASES:
         runner._execute(source, case, "schema.sql")
-    names = [row[0] for row in rows(source, "show full tables where table_type = 'BASE TABLE'")]
-    wrong: dict[str, Any] = {}
+    names = {
+        config.raw_name(name): name
+        for name, kind in rows(source, "show full tables")
+        if kind == "BASE TABLE" and name not in NOT_ARCHIVED and rows(source, f"select 1 from {quoted(name)} limit 1")
+    }.values()
+    before = {}
     for name in names:
-        try:
-            if name not in NOT_ARCHIVED and (why := there_and_back(source, name)):
-                wrong[name] = why
-        except Exception as error:
-            wrong[name] = repr(error)[:400]
-    assert len(names) > 80
+        prepare(source, name)
+        before[name] = rows(source, f"select count(*) from {quoted(name)}")[0][0], checksum(source, quoted(name))
+    policy = {"archive": {"class": "transient", "age": "the age"}}
+    source.configure(dict.fromkeys(names, policy), RETENTION, mode="replace")
+    done = source.archive("run", "--execute", "--json", code=None)
+    states = {entry["table"].partition(".")[2]: entry for entry in done.json["tables"]}
+    wrong: dict[str, Any] = {}
+    for name, (many, checked) in before.items():
+        entry = states[name]
+        kept = entry["left"].get("newest", 0)
+        if entry["state"] != "done" or entry["deleted"] != many - kept or set(entry["left"]) - {"newest"}:
+            wrong[name] = entry
+            continue
+        assert rows(source, f"select count(*) from {quoted(name)}") == [(kept,)]
+        restored = back(source, name)
+        if restored.counts.restored != many - kept or checksum(source, quoted(name)) != checked:
+            wrong[name] = f"{restored.counts} of {many}"
+    assert len(names) > 70
     assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
 
 
