@@ -147,7 +147,9 @@ class Deleter:
         table = quoted(shape.name)
         keys = ", ".join(one.canonical for one in shape.primary_key)
         known = horizon.sql if horizon else "true"
-        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known}, {held or 'false'} from {table} where "
+        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known}, {held or 'false'} "
+        # Else MySQL reads the whole table where the batch is a large part of it, and waits for the locks of others.
+        self._look += f"from {table} force index (primary) where "
         self._delete = f"delete from {table} where "
         self._keys = ", ".join(
             one.canonical.replace(quoted(one.name), f"p.{quoted(one.name)}") for one in shape.primary_key
@@ -241,7 +243,9 @@ class Deleter:
             outcome = self._compare(cursor, copies, positions)
             proven = outcome.deleted
             if proven:
-                deleted = cursor.execute(f"{self._delete}{copies.condition(proven)}")
+                # Only a LIMIT keeps a DELETE to its keys: it knows no FORCE INDEX. One more, so that a mistake shows.
+                limit = len(proven) + 1
+                deleted = cursor.execute(f"{self._delete}{copies.condition(proven)} limit {limit}")
                 if deleted != len(proven):
                     raise ArchiveError(
                         f"{self._label}: MySQL deleted {deleted:,} rows where {len(proven):,} were proven. The "
@@ -303,7 +307,7 @@ class Deleter:
             for mine, theirs in zip(child.columns, child.parent_columns, strict=True)
         )
         cursor.execute(
-            f"select {self._keys} from {quoted(self._shape.name)} p straight_join "
+            f"select {self._keys} from {quoted(self._shape.name)} p force index (primary) straight_join "
             f"{quoted(child.database)}.{quoted(child.table)} c on {hangs} "
             f"where {copies.condition(positions, 'p.')} lock in share mode"
         )

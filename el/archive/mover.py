@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pyarrow as pa
 
@@ -146,9 +148,10 @@ class Mover:
             ready = self._resumed(state)
             if ready and not self._delete(deleter, ready):
                 return
-        for ready in self._ready():
-            if not self._delete(deleter, ready):
-                return
+        with closing(self._ready()) as chunks:
+            for ready in chunks:
+                if not self._delete(deleter, ready):
+                    return
 
     def _end(self, state: str) -> None:
         moved = asdict(self.moved)
@@ -157,7 +160,7 @@ class Mover:
         except Exception as error:  # without this record the next run reads a little more of the journal
             log.warning("%s: the journal has no end of this run: %s", self._plan.label, type(error).__name__)
 
-    def _ready(self) -> Iterator[_Ready]:
+    def _ready(self) -> Generator[_Ready, None, None]:
         """Verified chunks, each while the one before it is deleted."""
         reader = Reader(
             self._source,
@@ -216,7 +219,13 @@ class Mover:
         except (ArchiveError, LandingDamage) as error:
             if state.state in ("planned", "written"):
                 self._give_up(state, "the object that was read back is not the one that was written")
-            raise ArchiveError(f"{self._plan.label}: {error}") from None
+                then = "Nothing of it was deleted; the next run reads its rows from MySQL again"
+            else:
+                then = (
+                    "An earlier run verified it and may have deleted rows. The table waits until the object is there "
+                    f"again: {state.object.key}, version {state.object.version}. el-archive verify tells about others"
+                )
+            raise ArchiveError(f"{self._plan.label}: {error} {then}. Find out who writes into the archive.") from None
         if state.state in ("planned", "written"):
             self._journal.append("verified", chunk=state.chunk)
         with self._lock:
@@ -233,6 +242,11 @@ class Mover:
             return None
         assert state.object and state.manifest
         body = self._archive.get(state.manifest.key, state.manifest.version)
+        if sha256(body).hexdigest() != state.manifest.sha256:
+            raise ArchiveError(
+                f"{self._archive.url}/{state.manifest.key} (version {state.manifest.version}) has another SHA-256 than "
+                "was written. Nothing was deleted by this run. Find out who writes into the archive."
+            )
         manifest = Manifest.from_json(body, f"{self._archive.url}/{state.manifest.key}")
         if manifest.hash_sql != rows.hash_sql(self._shape.columns) or manifest.primary_key != [
             one.name for one in self._shape.primary_key

@@ -143,10 +143,7 @@ def read_back(archive: TableArchive, stored: Stored, columns: Sequence[Column], 
         if rows.digest(hashes) != digest:
             raise ArchiveError("its rows have other hashes than those that were written")
     except ArchiveError as error:
-        raise ArchiveError(
-            f"{where}: read back from S3, {error}. Nothing of it was deleted. Look at who writes into the archive; "
-            "the next run reads the rows from MySQL again."
-        ) from None
+        raise ArchiveError(f"{where}: read back from S3, {error}.") from None
     return Proven(table, hashes)
 
 
