@@ -191,7 +191,8 @@ class Target:
         hashed = rows.hash_sql(plan.alike) if plan.alike else "''"
         found = mysql.rows(
             self._connection,
-            f"select {columns}, {hashed} from {self._name} where {plan.any_of(batch)}"
+            # Else MySQL reads, and locks, the whole table where the batch is a large part of it.
+            f"select {columns}, {hashed} from {self._name} force index (primary) where {plan.any_of(batch)}"
             + (" for update" if lock else ""),
         )
         return {key_text([_bytes(part) for part in row[:-1]]): _text(row[-1]) for row in found}

@@ -291,3 +291,14 @@ def test_a_key_that_mysql_calls_equal_to_a_live_one_is_said(source: Source) -> N
     done = source.archive("restore", label, "--all", "--into", label, "--overwrite", "--json", code=1)
     assert (done.json["restored"], done.json["clashing"]) == (1, 1)
     assert rows(source, "select a from t order by a") == [("a",), ("b",)]
+
+
+def test_a_restore_waits_for_no_lock_on_other_rows(source: Source, table: str) -> None:
+    """MySQL would read a small table whole, and lock what it reads, if it were not told to look keys up."""
+    made.archive(source, "t", "id <= 7")
+    writer = source.connect()
+    with writer.cursor() as cursor:
+        cursor.execute("update t set v = 'being changed' where id = 9")
+    source.archive("restore", table, "--all", "--into", table)
+    writer.commit()
+    assert rows(source, "select count(*) from t") == [(10,)]
