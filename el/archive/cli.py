@@ -163,6 +163,7 @@ def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool,
              el-archive restore clinic.messages --from 2024-01-01 --to 2024-02-01 --parquet january
     """
     from el.archive import restore as back
+    from el.progress import Progress
 
     asked = back.Wanted(tuple(wanted["keys"]), wanted["since"], wanted["to"], wanted["everything"])
     asked.check()
@@ -172,7 +173,10 @@ def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool,
         raise UsageError("--overwrite is for rows in MySQL, and --parquet writes files. Nothing was restored.")
     one, contents = _contents(table)
     if into:
-        done = back.into_table(one, contents, asked, into, overwrite)
+        with Progress("restore", [one.label], as_json) as progress:
+            progress.start(one.label)
+            done = back.into_table(one, contents, asked, into, overwrite, progress.bar(one.label).moved)
+            progress.finish(one.label, "done")
     else:
         assert parquet
         done = back.to_parquet(one, contents, asked, parquet)

@@ -115,8 +115,15 @@ def _may_have(contents: Contents, chunk: ChunkState, texts: Sequence[str]) -> bo
     return any(found[0] <= tuple(int(part) for part in keys.parse(text, columns)) <= found[1] for text in texts)
 
 
-def into_table(table: Table, contents: Contents, wanted: Wanted, into: str, overwrite: bool) -> Restored:
-    """Restore into ``DATABASE.TABLE``, which is made if it is not there.
+def into_table(
+    table: Table,
+    contents: Contents,
+    wanted: Wanted,
+    into: str,
+    overwrite: bool,
+    moved: Callable[[int], None] = lambda _: None,
+) -> Restored:
+    """Restore into ``DATABASE.TABLE``, which is made if it is not there. ``moved`` is told of rows that are done.
 
     Raises:
         UsageError: ``into`` is no name of a table, or the table cannot be made.
@@ -136,6 +143,7 @@ def into_table(table: Table, contents: Contents, wanted: Wanted, into: str, over
                 result.counts = place.counts
             place.put(manifest, found, positions)
             result.wanted += len(positions)
+            moved(len(positions))
     result.missing_keys = _missing(wanted, result.wanted)
     return result
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -87,7 +88,7 @@ class Column:
         """Whether MySQL computes it: it is archived and proven, and left out when rows come back."""
         return bool(re.search(r"(virtual|stored|persistent) generated", self.extra.lower()))
 
-    @property
+    @cached_property
     def data_type(self) -> str:
         """The type's first word, such as ``varchar``."""
         return re.split(r"[^a-z0-9]", self.mysql_type.lower(), maxsplit=1)[0]

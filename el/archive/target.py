@@ -188,11 +188,12 @@ class Target:
     def _live(self, plan: _Plan, batch: Batch, lock: bool) -> dict[bytes, str | None]:
         """Hash by key of the rows that are in MySQL with the keys of the batch."""
         columns = ", ".join(one.canonical for one in plan.key)
-        conditions = " or ".join(plan.condition(batch, number) for number in range(batch.count))
         hashed = rows.hash_sql(plan.alike) if plan.alike else "''"
         found = mysql.rows(
             self._connection,
-            f"select {columns}, {hashed} from {self._name} where {conditions}" + (" for update" if lock else ""),
+            # Else MySQL reads, and locks, the whole table where the batch is a large part of it.
+            f"select {columns}, {hashed} from {self._name} force index (primary) where {plan.any_of(batch)}"
+            + (" for update" if lock else ""),
         )
         return {key_text([_bytes(part) for part in row[:-1]]): _text(row[-1]) for row in found}
 
@@ -301,6 +302,13 @@ class _Plan:
         """SQL that finds the row by its key."""
         parts = [f"{quoted(one.name)} = {literal(one, batch.value(one, number))}" for one in self.key]
         return f"({' and '.join(parts)})"
+
+    def any_of(self, batch: Batch) -> str:
+        """SQL that finds all rows of a batch."""
+        if len(self.key) > 1:
+            return " or ".join(self.condition(batch, number) for number in range(batch.count))
+        (one,) = self.key
+        return f"{quoted(one.name)} in ({', '.join(literal(one, batch.value(one, n)) for n in range(batch.count))})"
 
     def values(self, batch: Batch, number: int) -> str:
         """The row in an INSERT."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.archive import made
 from tests.conftest import Source
+from tests.proxy import Gate, s3_proxy
 
 RETENTION = {"transient": {"keep": "6 months", "archive": "7 years"}}
 POLICY = {"archive": {"class": "transient", "age": "created_at"}}
@@ -237,3 +238,67 @@ def test_wrong_usage_is_refused(source: Source, table: str, arguments: list[str]
 
 def test_nothing_archived_is_said(source: Source, table: str) -> None:
     assert "nothing was archived yet" in source.archive("restore", table, "--all", "--into", table, code=1).err
+
+
+def test_a_restore_that_is_killed_is_finished_by_the_next_one(source: Source, table: str) -> None:
+    before = checksum(source, "t")
+    for where in ("id <= 3", "id <= 6", "true"):
+        made.archive(source, "t", where)
+    gate = Gate(lambda method, path: method == "GET" and "/rows/" in path and "-0006.parquet" in path)
+    with s3_proxy(source.env["AWS_ENDPOINT_URL"], gate) as endpoint:
+        arguments = ("restore", table, "--all", "--into", table)
+        process = source.start(*arguments, env={"AWS_ENDPOINT_URL": endpoint}, program=("-m", "el.archive.cli"))
+        gate.wait()
+        process.kill()
+        process.wait()
+        gate.open()
+    assert rows(source, "select count(*) from t") == [(4,)]  # the newest object goes first
+    done = source.archive("restore", table, "--all", "--into", table, "--json").json
+    assert (done["restored"], done["same"]) == (6, 4)
+    assert checksum(source, "t") == before
+
+
+def test_composite_keys_of_texts_and_bytes_come_back(source: Source) -> None:
+    source.mysql(
+        """create table t (a varchar(5) collate utf8mb4_general_ci, b varbinary(5), c bigint unsigned, v int,
+            created_at datetime default '2024-01-01', primary key (a, b, c), key (created_at))""",
+        """insert into t (a, b, c, v) values ('', '', 0, 1), ('', '0', 0, 2), ('0', '', 0, 3), ('a', 'A', 1, 4),
+            ('a', 'a', 1, 5), ('a', 'a', 18446744073709551615, 6), ('é', x'00ff27', 1, 7), ('1e0', '1', 1, 8)""",
+    )
+    configure(source)
+    label = f"{source.name}.t"
+    before = checksum(source, "t")
+    made.archive(source, "t", "c = 1")
+    made.archive(source, "t")
+    source.archive("restore", label, "--keys", "0,0x,0", "--into", label)
+    assert rows(source, "select v from t") == [(3,)]
+    done = source.archive("restore", label, "--all", "--into", label, "--json").json
+    assert (done["restored"], done["same"]) == (7, 1)
+    assert checksum(source, "t") == before
+
+
+def test_a_key_that_mysql_calls_equal_to_a_live_one_is_said(source: Source) -> None:
+    """'A' was archived, and 'a' lives: to MySQL they are one key, so both cannot be there."""
+    source.mysql(
+        """create table t (a varchar(5) collate utf8mb4_general_ci primary key,
+            created_at datetime default '2024-01-01', key (created_at))""",
+        "insert into t (a) values ('A'), ('b')",
+    )
+    configure(source)
+    label = f"{source.name}.t"
+    made.archive(source, "t")
+    source.mysql("insert into t (a) values ('a')")
+    done = source.archive("restore", label, "--all", "--into", label, "--overwrite", "--json", code=1)
+    assert (done.json["restored"], done.json["clashing"]) == (1, 1)
+    assert rows(source, "select a from t order by a") == [("a",), ("b",)]
+
+
+def test_a_restore_waits_for_no_lock_on_other_rows(source: Source, table: str) -> None:
+    """MySQL would read a small table whole, and lock what it reads, if it were not told to look keys up."""
+    made.archive(source, "t", "id <= 7")
+    writer = source.connect()
+    with writer.cursor() as cursor:
+        cursor.execute("update t set v = 'being changed' where id = 9")
+    source.archive("restore", table, "--all", "--into", table)
+    writer.commit()
+    assert rows(source, "select count(*) from t") == [(10,)]
