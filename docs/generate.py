@@ -13,6 +13,7 @@ import click
 from pydantic import BaseModel
 
 from el import cli, config, secrets, settings
+from el.archive import cli as archive_cli
 from el.mysql import types
 from el.mysql.types import CatalogColumn
 
@@ -64,23 +65,32 @@ EXAMPLES: list[tuple[str, str, int | None, int | None, int | None, bool]] = [
 
 def cli_page() -> str:
     """Every command's help."""
-    root = click.Context(cli.main, info_name="el", max_content_width=100, terminal_width=100)
-    parts = ["# Command line\n", block(cli.main.get_help(root))]
-    for name in cli.main.list_commands(root):
-        command = cli.main.get_command(root, name)
+    return "\n".join(
+        [
+            "# Command line\n",
+            *help_of("el", cli.main),
+            *help_of("el-archive", archive_cli.main),
+            "Exit codes: 0 done, 1 a failure that was understood, 2 wrong usage or configuration, 130 interrupted.\n",
+        ]
+    )
+
+
+def help_of(program: str, group: click.Group) -> list[str]:
+    """The help of a program and of each of its commands."""
+    root = click.Context(group, info_name=program, max_content_width=100, terminal_width=100)
+    parts = [block(group.get_help(root))]
+    for name in group.list_commands(root):
+        command = group.get_command(root, name)
         assert command
         context = click.Context(command, parent=root, info_name=name, max_content_width=100, terminal_width=100)
-        parts += [f"## el {name}\n", block(command.get_help(context))]
+        parts += [f"## {program} {name}\n", block(command.get_help(context))]
         for below in command.list_commands(context) if isinstance(command, click.Group) else []:
             inner = command.get_command(context, below)
             assert inner
             parts.append(
                 block(inner.get_help(click.Context(inner, context, below, max_content_width=100, terminal_width=100)))
             )
-    parts.append(
-        "Exit codes: 0 done, 1 a failure that was understood, 2 wrong usage or configuration, 130 interrupted.\n"
-    )
-    return "\n".join(parts)
+    return parts
 
 
 def settings_page() -> str:
@@ -118,7 +128,9 @@ def source_page() -> str:
         "": config.SourceConfig,
         "server": config.ServerLimits,
         "defaults": config.Defaults,
+        "retention.&lt;class&gt;": config.RetentionClass,
         "tables.&lt;table&gt;": config.TableConfig,
+        "tables.&lt;table&gt;.archive": config.ArchivePolicy,
     }
     lines += ["| key | meaning | default |", "| --- | --- | --- |"]
     for prefix, model in titles.items():
@@ -133,6 +145,7 @@ def keys(prefix: str, model: type[BaseModel]) -> list[str]:
         if isinstance(field.default, BaseModel):
             continue
         default = "" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
+        name = field.alias or name
         path = f"{prefix}.{name}" if prefix else name
         found.append(f"| {path} | {field.description} | {'' if default == '`None`' else default} |")
     return found

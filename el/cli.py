@@ -7,17 +7,14 @@ carries results only, so that ``--json`` can be piped. Everything heavy is impor
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from el import __version__
-from el.errors import ElError, ExitCode, UsageError
+from el.errors import ExitCode, UsageError
+from el.shell import JSON, SELECTORS, Duration, command
 
-_SELECTORS = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _FULL = click.option("--full", is_flag=True, help="Copy every row again instead of what changed.")
 
 _FROM = click.option(
@@ -34,22 +31,9 @@ _RATE = click.option(
     help="Read no faster, all tables of a source together; overrides the source file.",
 )
 
-
-class _Duration(click.ParamType):  # type: ignore[type-arg]
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from el import duration
-
-        try:
-            return value if isinstance(value, int) else duration.seconds(value)
-        except ValueError as error:
-            self.fail(f"{value!r} must be {error}", param, ctx)
-
-
 _TIMEOUT = click.option(
     "--timeout",
-    type=_Duration(),
+    type=Duration(),
     metavar="DURATION",
     help="After this time (90s, 45m, 2h) finish what is under way and begin nothing new; a minute later, end.",
 )
@@ -73,28 +57,10 @@ def main() -> None:
     """
 
 
-def _command(function: Callable[..., int]) -> Callable[..., None]:
-    """Turns errors that were understood into a message and an exit code."""
-
-    def guarded(**options: Any) -> None:
-        try:
-            sys.exit(function(**options))
-        except ElError as error:
-            click.echo(str(error), err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("interrupted; what was committed stays, the next run goes on from there", err=True)
-            sys.exit(ExitCode.INTERRUPTED)
-
-    guarded.__name__ = function.__name__
-    guarded.__doc__ = function.__doc__
-    return guarded
-
-
 @main.command()
 @click.argument("source")
 @click.option("--print", "only_print", is_flag=True, help="Print the file to standard output; write nothing.")
-@_command
+@command
 def init(source: str, only_print: bool) -> int:
     """Write the source file of a MySQL database, from its catalog.
 
@@ -119,15 +85,15 @@ def init(source: str, only_print: bool) -> int:
 
 
 @main.command()
-@_SELECTORS
+@SELECTORS
 @_FULL
 @_FROM
 @_TO
 @_ACCEPT
 @_RATE
 @_TIMEOUT
-@_JSON
-@_command
+@JSON
+@command
 def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **options: Any) -> int:
     """MySQL to S3: read what changed and commit it to the landing.
 
@@ -139,7 +105,7 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
 
 
 @main.command()
-@_SELECTORS
+@SELECTORS
 @click.option(
     "--skip",
     type=(str, click.IntRange(min=1)),
@@ -158,8 +124,8 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
     help="After --replay: replace the raw table's rows by those, unless one of its keys is not among them.",
 )
 @_TIMEOUT
-@_JSON
-@_command
+@JSON
+@command
 def load(
     selectors: tuple[str, ...],
     skip: tuple[str, int] | None,
@@ -217,15 +183,15 @@ def _skip(label: str, seq: int, reason: str, selectors: tuple[str, ...]) -> None
 
 
 @main.command()
-@_SELECTORS
+@SELECTORS
 @_FULL
 @_FROM
 @_TO
 @_ACCEPT
 @_RATE
 @_TIMEOUT
-@_JSON
-@_command
+@JSON
+@command
 def run(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **options: Any) -> int:
     """Extract, then load.
 
@@ -239,10 +205,10 @@ def run(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **option
 
 
 @main.command()
-@_SELECTORS
+@SELECTORS
 @click.option("--alert", is_flag=True, help="Send alerts about tables beyond their max_lag; exit code 1 if there are.")
-@_JSON
-@_command
+@JSON
+@command
 def status(selectors: tuple[str, ...], alert: bool, as_json: bool) -> int:
     """Show each table's watermark, lag, commits, what is pending and what failed last.
 
@@ -268,7 +234,7 @@ def status(selectors: tuple[str, ...], alert: bool, as_json: bool) -> int:
 @main.group(invoke_without_command=True)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many runs.")
 @click.option("--failed", is_flag=True, help="Only runs that failed, were interrupted or died, of the last 1,000.")
-@_JSON
+@JSON
 @click.pass_context
 def runs(context: click.Context, /, **options: Any) -> None:
     """Show the newest runs, of all hosts.
@@ -276,7 +242,7 @@ def runs(context: click.Context, /, **options: Any) -> None:
     Example: el runs --failed --limit 5
     """
     if context.invoked_subcommand is None:
-        _command(_runs)(**options)
+        command(_runs)(**options)
 
 
 def _runs(limit: int, failed: bool, as_json: bool) -> int:
@@ -288,8 +254,8 @@ def _runs(limit: int, failed: bool, as_json: bool) -> int:
 
 @runs.command()
 @click.argument("run")
-@_JSON
-@_command
+@JSON
+@command
 def show(run: str, as_json: bool) -> int:
     """Show the record of one run.
 
@@ -303,8 +269,8 @@ def show(run: str, as_json: bool) -> int:
 
 @main.command()
 @click.argument("run", required=False)
-@_JSON
-@_command
+@JSON
+@command
 def logs(run: str | None, as_json: bool) -> int:
     """Show the log of a run; without RUN, of the newest.
 
@@ -329,8 +295,8 @@ def notify() -> None:
 
 
 @notify.command()
-@_JSON
-@_command
+@JSON
+@command
 def test(as_json: bool) -> int:
     """Send an alert to every channel and say which ones took it.
 
@@ -344,7 +310,7 @@ def test(as_json: bool) -> int:
 
 
 @main.command()
-@_SELECTORS
+@SELECTORS
 @click.option("--execute", is_flag=True, help="Delete. Without it nothing is deleted, only listed.")
 @click.option(
     "--grace",
@@ -354,8 +320,8 @@ def test(as_json: bool) -> int:
     metavar="DAYS",
     help="Keep what was uploaded up to this long before the table's newest commit.",
 )
-@_JSON
-@_command
+@JSON
+@command
 def clean(selectors: tuple[str, ...], execute: bool, grace: int, as_json: bool) -> int:
     """Find files on S3 that no commit names and none can name any more, and old manifests.
 
@@ -386,12 +352,12 @@ def _landing() -> Any:
     return landing
 
 
-def _run(command: str, selectors: tuple[str, ...], timeout: int | None, as_json: bool, options: dict[str, Any]) -> int:
+def _run(name: str, selectors: tuple[str, ...], timeout: int | None, as_json: bool, options: dict[str, Any]) -> int:
     """``options`` are those of ``el.options.Options``."""
     from el.options import Options
     from el.supervise import Command, supervise
 
-    return supervise(Command(command, selectors, Options(**options), timeout, as_json))
+    return supervise(Command(name, selectors, Options(**options), timeout, as_json))
 
 
 if __name__ == "__main__":

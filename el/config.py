@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from el import duration, yaml_lines
+from el.duration import Span
 from el.errors import ConfigError, UsageError
 
 Mode = Literal["merge", "replace"]
@@ -104,6 +106,33 @@ class Defaults(_Model):
     )
 
 
+class RetentionClass(_Model):
+    """How long rows of one kind are kept, and where."""
+
+    keep: str = Field(
+        pattern=duration.SPAN_PATTERN,
+        description="How long a row stays in MySQL, counted from its age column, such as 6 months. Older ones may be "
+        "archived.",
+    )
+    archive: str = Field(
+        pattern=duration.SPAN_PATTERN,
+        description="How long its copy stays in the archive on S3, counted from the moment as of which it was "
+        "archived, such as 7 years. That is the class's end.",
+    )
+
+
+class ArchivePolicy(_Model):
+    """Which rows of a table el-archive moves to S3."""
+
+    class_: str = Field(alias="class", description="Name of a class under retention.")
+    age: str = Field(description="Column that says how old a row is: a DATE, DATETIME or TIMESTAMP with an index.")
+    where: str | None = Field(
+        None,
+        pattern=r"\S",
+        description="Condition in SQL that a row must meet as well, such as status = 'closed'.",
+    )
+
+
 class TableConfig(_Model):
     """One table as the file has it."""
 
@@ -111,7 +140,10 @@ class TableConfig(_Model):
     cursor: str | None = Field(None, description="Overrides the default cursor.")
     cursor_zone: str | None = Field(None, description="Overrides the default time zone of the cursor.")
     overlap: int | None = Field(None, ge=0, description="Overrides the default overlap.")
-    exclude: list[str] = Field(default_factory=list, description="Columns that never leave MySQL.")
+    exclude: list[str] = Field(
+        default_factory=list,
+        description="Columns that never leave MySQL for the landing. The archive has every column.",
+    )
     hash: list[str] = Field(
         default_factory=list, description="Columns that arrive as keyed HMAC-SHA-256 in hex; key: EL_HASH_KEY."
     )
@@ -128,6 +160,7 @@ class TableConfig(_Model):
     max_lag: str | None = Field(None, pattern=duration.PATTERN, description="Overrides the default max_lag.")
     distribution: str | None = Field(None, pattern=_DISTRIBUTION, description="Overrides the default distribution.")
     sort: _Sort | None = Field(None, description="Overrides the default sort key.")
+    archive: ArchivePolicy | None = Field(None, description="Which old rows el-archive moves to S3. Left out: none.")
 
 
 class ServerLimits(_Model):
@@ -174,7 +207,32 @@ class SourceConfig(_Model):
     source: str = Field(pattern=SOURCE_NAME, description="Name of the source, equal to the file's name.")
     server: ServerLimits = DEFAULT_LIMITS
     defaults: Defaults = Defaults.model_validate({})
+    retention: dict[str, RetentionClass] = Field(
+        default_factory=dict, description="Classes of retention by name, for the archive."
+    )
     tables: dict[str, TableConfig] = Field(description="MySQL's table names, each with its options.")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which rows of a table may be archived, and how long they are kept: in MySQL (``keep``) and on S3 (``archive``).
+
+    ``where`` is a condition in SQL, or None.
+    """
+
+    name: str
+    keep: Span
+    archive: Span
+    age: str
+    where: str | None
+
+    def cutoff(self, as_of: datetime) -> datetime:
+        """Rows whose age column is before it may be archived."""
+        return self.keep.before(as_of)
+
+    def end(self, as_of: datetime) -> datetime:
+        """The class's end for what is archived as of a moment: before it, no copy may go."""
+        return self.archive.after(as_of)
 
 
 @dataclass(frozen=True)
@@ -200,6 +258,7 @@ class Table:
     max_lag: int | None = None
     distribution: str | None = None
     sort: tuple[str, ...] | None = None
+    retention: Retention | None = None
 
     @property
     def label(self) -> str:
@@ -221,10 +280,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Source:
-    """One MySQL database and its tables, in the order of the file."""
+    """One MySQL database and its tables, in the order of the file. ``classes``: how long each keeps rows in MySQL."""
 
     name: str
     tables: tuple[Table, ...]
+    classes: Mapping[str, Span] = field(default_factory=dict)
 
 
 def load_sources(folder: Path) -> dict[str, Source]:
@@ -280,7 +340,8 @@ def parse_source(text: str, file: Path) -> Source:
         problems += _own_rules(config, file, lines)
     if problems or config is None:
         raise ConfigError(problems)
-    return Source(config.source, tuple(_table(config, name, str(file), lines) for name in config.tables))
+    classes = {name: duration.span(kind.keep) for name, kind in config.retention.items()}
+    return Source(config.source, tuple(_table(config, name, str(file), lines) for name in config.tables), classes)
 
 
 def select(sources: dict[str, Source], selectors: Sequence[str]) -> list[Table]:
@@ -332,7 +393,7 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
     kind, context = detail["type"], detail.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            return f'{where} unknown key "{key}"{nearest(str(key), _known_keys(path))}'
+            return f'{where} unknown key "{key}"{nearest(str(path[-1]), _known_keys(path))}'
         case "missing":
             return f'{where} key "{key}" is missing'
         case "literal_error":
@@ -341,6 +402,10 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
             return f'{where} "hours" must be two times of day, such as 22:00-06:00'
         case "string_pattern_mismatch" if key == "max_lag":
             return f'{where} "max_lag" must be a number and a unit, such as 90 minutes or 26 hours'
+        case "string_pattern_mismatch" if path[0] == "retention":
+            return f'{where} "{path[1]}.{key}" must be a number of days, weeks, months or years, such as 6 months'
+        case "string_pattern_mismatch" if key == "archive.where":
+            return f'{where} "archive.where" must be a condition in SQL; leave it out to archive every old row'
         case "string_pattern_mismatch" if key == "distribution":
             return f'{where} "distribution" must be key(column), even, all or auto'
         case "string_pattern_mismatch":
@@ -359,9 +424,13 @@ def _explain(detail: dict[str, Any], place: str, lines: dict[yaml_lines.Path, in
 def _known_keys(path: yaml_lines.Path) -> list[str]:
     model: type[BaseModel] = SourceConfig
     if len(path) > 1:
-        models: dict[str, type[BaseModel]] = {"defaults": Defaults, "server": ServerLimits}
-        model = models.get(str(path[0]), TableConfig)
-    return list(model.model_fields)
+        models: dict[str, type[BaseModel]] = {
+            "defaults": Defaults,
+            "server": ServerLimits,
+            "retention": RetentionClass,
+        }
+        model = ArchivePolicy if path[2:3] == ("archive",) and len(path) > 3 else models.get(str(path[0]), TableConfig)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, int]) -> list[str]:
@@ -394,6 +463,14 @@ def _own_rules(config: SourceConfig, file: Path, lines: dict[yaml_lines.Path, in
                 )
             )
         problems += _contradictions(table)
+        policy = config.tables[name].archive
+        if policy and policy.class_ not in config.retention:
+            problems.append(
+                table.problem(
+                    "archive.class",
+                    f'"{policy.class_}" is no class under "retention"{nearest(policy.class_, config.retention)}',
+                )
+            )
         other = by_raw_name.setdefault(raw_name(name), name)
         if other != name:
             problems.append(table.problem("", f'would be the same Redshift table as "{other}": {raw_name(name)}'))
@@ -459,7 +536,16 @@ def _table(config: SourceConfig, name: str, place: str, lines: dict[yaml_lines.P
         max_lag=duration.seconds(limit) if (limit := own.max_lag or config.defaults.max_lag) else None,
         distribution=own.distribution or config.defaults.distribution,
         sort=None if sort is None else tuple(sort),
+        retention=_retention(config, own.archive),
     )
+
+
+def _retention(config: SourceConfig, policy: ArchivePolicy | None) -> Retention | None:
+    """None also for a class that does not exist, which is a problem of its own."""
+    if policy is None or policy.class_ not in config.retention:
+        return None
+    kind = config.retention[policy.class_]
+    return Retention(policy.class_, duration.span(kind.keep), duration.span(kind.archive), policy.age, policy.where)
 
 
 def raw_name(name: str) -> str:

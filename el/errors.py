@@ -13,6 +13,7 @@
     │   ├── CommitExists        another extractor wrote this commit first
     │   ├── Taken               another process wrote this lease or record first
     │   └── LandingDamage       an object that a commit needs is missing or changed
+    ├── ArchiveError        the archive: a row, object or journal is not what it must be, or a table is refused
     ├── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
     │   ├── WarehouseConflict   another transaction was in the way (ERROR 1023)
     │   └── WarehouseLost       the connection was lost, perhaps after COMMIT was sent: look before trying again
@@ -103,6 +104,10 @@ class CommitExists(LandingError):
 
 class LandingDamage(LandingError):
     """An object that a commit needs is missing or changed; trying again does not help, a full copy does."""
+
+
+class ArchiveError(ElError):
+    """A row, an object or the journal of the archive is not what it must be; what was not proven was not deleted."""
 
 
 class WarehouseError(ElError):

@@ -35,7 +35,7 @@ from botocore.exceptions import ClientError
 
 from el import s3, settings
 from el.errors import CommitExists, LandingDamage, LandingError
-from el.s3 import Slot, explained, status
+from el.s3 import Numbered, Slot, explained, status
 from el.summary import Summary
 
 FORMAT = 3
@@ -45,8 +45,6 @@ SKIP_FORMAT = 1
 RECEIPT_FORMAT = 1
 #: Columns that extract adds to MySQL's own, and their Redshift types; dlt adds the last one by itself.
 ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
-#: Keys that S3 lists at once; it gives no more.
-_PAGE = 1000
 #: Small requests at once, for one table: answers take tens of milliseconds, and a backlog has hundreds.
 _AT_ONCE = 8
 #: The names that dlt gives to files: <load_id>.<file>.parquet
@@ -300,6 +298,7 @@ class TableLanding:
         self._bucket = bucket
         self._prefix = prefix
         self.url = f"s3://{bucket}/{prefix}"
+        self._commits = Numbered(client, bucket, self._key("_commits/"))
 
     @property
     def dlt_bucket_url(self) -> str:
@@ -312,38 +311,12 @@ class TableLanding:
 
     def head(self) -> Commit | None:
         """The newest commit, which is the watermark; None before the first."""
-        seq = self._last_seq()
+        seq = self._commits.last()
         return self.commit(seq) if seq else None
-
-    def _last_seq(self) -> int | None:
-        """Number of the newest commit. A table may have 100,000 commits: not all of them are listed."""
-        last, empty, start = 0, None, 0  # there are commits up to `last`, and none behind `empty`
-        while True:
-            seqs, more = self._page(start)
-            if seqs:
-                last = seqs[-1]
-            if not more and (seqs or start == last):
-                return last or None
-            if not seqs:
-                empty = start
-            start = 2 * last if empty is None else (last + empty) // 2
-
-    def _page(self, behind: int) -> tuple[list[int], bool]:
-        """Numbers of the commits behind one, ascending, as many as S3 lists at once; and whether there are more."""
-        with explained(self.url):
-            page = self._client.list_objects_v2(
-                Bucket=self._bucket, Prefix=self._key("_commits/"), StartAfter=self._commit_key(behind), MaxKeys=_PAGE
-            )
-        names = [item["Key"].rpartition("/")[2].removesuffix(".json") for item in page.get("Contents", [])]
-        return [int(name) for name in names if name.isdigit()], page["IsTruncated"]
 
     def seqs_from(self, seq: int) -> list[int]:
         """Numbers of the commits from ``seq`` on, ascending."""
-        found, more = self._page(seq - 1)
-        while more:
-            seqs, more = self._page(found[-1])
-            found += seqs
-        return found
+        return self._commits.seqs_from(seq)
 
     def commit(self, seq: int) -> Commit:
         """Read one commit."""
@@ -525,6 +498,19 @@ class TableLanding:
                 Bucket=self._bucket, Key=self._key("_applied.json"), Body=json.dumps(content).encode()
             )
 
+    def applied(self) -> dict[str, Any] | None:
+        """What ``publish_horizon`` wrote last; None: load has applied nothing yet.
+
+        Raises:
+            LandingError: S3 refuses, or it is of another format.
+            LandingDamage: it cannot be read.
+        """
+        slot = Slot(self._client, self._bucket, self._key("_applied.json"), FORMAT)
+        found = slot.read()
+        if found.content is None and found.etag:
+            raise LandingDamage(f"{slot.url} is damaged and cannot be read. It is written again by: el load")
+        return found.content
+
     def files(self) -> list[Listed]:
         """Every file that dlt has put here, whether a commit names it or not."""
         return [file for file in self._listed(f"{self.dlt_dataset}/") if _FILE.search(file.key)]
@@ -556,4 +542,4 @@ class TableLanding:
         return f"{self._prefix}/{name}"
 
     def _commit_key(self, seq: int) -> str:
-        return self._key(f"_commits/{seq:020d}.json")
+        return self._commits.key(seq)

@@ -16,7 +16,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -84,8 +85,16 @@ class Loader:
         return Target(self.schema or raw_schema(self.table.source), self.raw_name)
 
     def is_idle(self, known: Known) -> bool:
-        """True if the landing has nothing that Redshift lacks; asks S3 alone."""
-        return self._pending().is_none(known.positions.get(self.raw_name)) and self.raw_name not in known.refused
+        """True if the landing has nothing that Redshift lacks; asks S3 alone.
+
+        A loader that was killed right behind its COMMIT left the horizon where it was: it is published now.
+        """
+        pending, position = self._pending(), known.positions.get(self.raw_name)
+        if not pending.is_none(position) or self.raw_name in known.refused:
+            return False
+        if pending.applied and position:
+            self.publish_horizon([pending.applied], position, unless_known=True)
+        return True
 
     def run(self, known: Known, result: Loaded) -> None:
         """Apply what is pending. ``result`` counts what was applied, also when an error ends it.
@@ -107,6 +116,17 @@ class Loader:
             if work.position and work.position.hole:
                 result.warnings.append(missing_rows(self.table, self.landing, work.position.hole))
         raise WarehouseError(f"{self.table.label}: other loaders keep applying commits. Run again: el load")
+
+    def publish_horizon(self, commits: Sequence[Commit], position: Position, unless_known: bool = False) -> None:
+        """Tell the archive up to where Redshift has every row: not beyond a commit that was skipped."""
+        done = [c for c in commits if c.reading.done and c.mode == "merge" and c.window.next_lo]
+        if not done or position.hole or self.schema:
+            return
+        if unless_known:
+            with suppress(LandingDamage):  # then it is written again
+                if (self.landing.applied() or {}).get("load_id") == done[-1].load_id:
+                    return
+        self.landing.publish_horizon(done[-1])
 
     def _pending(self, result: Loaded | None = None) -> Pending:
         return Pending(self.table.label, self.landing, self._is_applied, [] if result is None else result.warnings)
@@ -189,7 +209,7 @@ class _Work:
                     return False
                 self.position = position
                 self._count(batch, misses)
-                self._publish(batch, position)
+                self.loader.publish_horizon(batch.copied, position)
                 return True
             except (WarehouseConflict, WarehouseLost) as error:
                 if pause is None:
@@ -249,12 +269,6 @@ class _Work:
         self.result.full |= any(commit.reading.full and commit.reading.done for commit in batch.copied)
         self.result.commits += sum(step.kind != "skipped" for step in batch.steps)
         self.loader.progress(batch.rows)
-
-    def _publish(self, batch: Batch, position: Position) -> None:
-        """Tell the archive up to where Redshift has every row: not beyond a commit that was skipped."""
-        done = [c for c in batch.copied if c.reading.done and c.mode == "merge" and c.window.next_lo]
-        if done and not position.hole and not self.loader.schema:
-            self.loader.landing.publish_horizon(done[-1])
 
 
 def missing_rows(table: Table, landing: TableLanding, hole: Hole) -> str:

@@ -46,12 +46,16 @@ def expiring(label: str, commit: Commit, days: int | None) -> str | None:
 
 @dataclass
 class Pending:
-    """What one table's landing has for Redshift. ``warnings`` collects what a user should know of where it began."""
+    """What one table's landing has for Redshift. ``warnings`` collects what a user should know of where it began.
+
+    ``applied``: the commit that Redshift applied last, if it was read to see that there is none behind it.
+    """
 
     label: str
     landing: TableLanding
     is_applied: Callable[[str], bool]
     warnings: list[str] = field(default_factory=list)
+    applied: Commit | None = None
 
     def is_none(self, position: Position | None) -> bool:
         """True if the landing has nothing that Redshift lacks; asks S3 alone."""
@@ -59,7 +63,9 @@ class Pending:
             return not self.landing.seqs_from(1)
         seqs = self.landing.seqs_from(position.seq)
         if seqs == [position.seq]:
-            return self.landing.commit(position.seq).load_id == position.load_id
+            commit = self.landing.commit(position.seq)
+            self.applied = commit if commit.load_id == position.load_id else None
+            return self.applied is not None
         return not seqs and not self.landing.seqs_from(1)
 
     def seqs(self, position: Position | None) -> list[int]:

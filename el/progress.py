@@ -15,6 +15,9 @@ from typing import Any, NamedTuple, Self
 
 log = logging.getLogger("el")
 
+#: Between two lines of progress where nobody watches a bar.
+_TELL_SECONDS = 60
+
 
 class Bar(NamedTuple):
     """The bar of one table. ``expect`` may be an estimate, and is not called where nothing is known.
@@ -30,8 +33,14 @@ class Bar(NamedTuple):
 class Progress:
     """Used in a ``with`` block; its methods may be called from any thread."""
 
-    def __init__(self, verb: str, labels: list[str], quiet: bool = False) -> None:
+    def __init__(self, verb: str, labels: list[str], quiet: bool = False, left: bool = False) -> None:
+        """``left``: also the rate and the time that is left, where how many there will be is known; without a terminal
+        as a line each minute.
+        """
         self._verb = verb
+        self._left = left
+        self._expected: dict[str, int] = {}
+        self._told: dict[str, float] = {}
         self._labels = labels
         self._quiet = quiet
         self._bars: Any = None
@@ -44,15 +53,26 @@ class Progress:
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                ProgressColumn,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bars
 
+            left: list[ProgressColumn] = []
+            if self._left:
+                left = [TextColumn("{task.fields[rate]:>9,.0f} rows/s"), TimeRemainingColumn()]
             self._bars = Bars(
                 SpinnerColumn(finished_text=" "),
                 TextColumn(f"{self._verb} {{task.description}}"),
                 BarColumn(),
                 TextColumn("{task.completed:>12,.0f} rows"),
                 TimeElapsedColumn(),
+                *left,
                 TextColumn("{task.fields[state]}"),
                 console=Console(stderr=True),
             )
@@ -68,7 +88,7 @@ class Progress:
             self._began[label] = time.monotonic()
             if self._bars:
                 width = max(map(len, self._labels))
-                self._tasks[label] = self._bars.add_task(label.ljust(width), total=None, state="")
+                self._tasks[label] = self._bars.add_task(label.ljust(width), total=None, state="", rate=0)
 
     def bar(self, label: str) -> Bar:
         """What the work on one table reports to: rows that moved, and how many there will be."""
@@ -91,14 +111,29 @@ class Progress:
 
     def _expect(self, label: str, total: int) -> None:
         with self._lock:
+            self._expected[label] = total
             if self._bars:
                 self._bars.update(self._tasks[label], total=total)
 
     def _move(self, label: str, more: int) -> None:
         with self._lock:
             self._rows[label] += more
+            rate = self._rows[label] / max(time.monotonic() - self._began[label], 0.001)
             if self._bars:
-                self._bars.advance(self._tasks[label], more)
+                self._bars.update(self._tasks[label], advance=more, rate=rate)
+            elif self._left and not self._quiet:
+                self._tell(label, rate)
+
+    def _tell(self, label: str, rate: float) -> None:
+        now = time.monotonic()
+        if now - self._told.setdefault(label, now) < _TELL_SECONDS:
+            return
+        self._told[label] = now
+        left = max(self._expected.get(label, 0) - self._rows[label], 0) / rate / 60
+        print(
+            f"{self._verb} {label}: {self._rows[label]:,} rows, {rate:,.0f} rows/s, about {left:,.0f} minutes left",
+            file=sys.stderr,
+        )
 
     def finish(self, label: str, state: str) -> None:
         """``state`` is "done", "nothing new" or "failed"."""

@@ -1,8 +1,9 @@
-"""S3 below the landing: the client, what S3's refusals mean, and small objects that are written under a condition.
+"""S3 below the landing and the archive: the client, what S3's refusals mean, and objects written under a condition.
 
-In: a bucket and a key. Out: a ``Slot``: leases, records of runs and the state of problems are such objects. Two hosts
-that write one at the same time do not overwrite each other: the slower one is told. Ages are differences of S3's own
-clock (its ``Date`` and ``Last-Modified``), because the clocks of two hosts may differ by more than a lease lasts.
+In: a bucket and a key. Out: a ``Slot``: leases, records of runs and the state of problems are such objects; or
+``Numbered``, a log of objects. Two hosts that write one at the same time do not overwrite each other: the slower one is
+told. Ages are differences of S3's own clock (its ``Date`` and ``Last-Modified``), because the clocks of two hosts may
+differ by more than a lease lasts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from botocore.exceptions import ConnectionError as NoConnection
 from el import settings
 from el.errors import LandingDamage, LandingError, LandingUnreachable, Taken
 
+#: Keys that S3 lists at once; it gives no more.
+_PAGE = 1000
 #: Answers after which the same request may succeed.
 _BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "Throttling", "RequestLimitExceeded"}
 
@@ -124,6 +127,48 @@ class Slot:
         return {"format": self._format} | content
 
 
+class Numbered:
+    """A log: objects ``<seq, 20 digits>.json`` in one folder, numbered from 1 without a gap."""
+
+    def __init__(self, client: Any, bucket: str, folder: str) -> None:
+        """``folder`` ends with a slash."""
+        self._client, self._bucket, self._folder = client, bucket, folder
+
+    def key(self, seq: int) -> str:
+        """Of one object."""
+        return f"{self._folder}{seq:020d}.json"
+
+    def last(self) -> int | None:
+        """The largest number. There may be 100,000: not all of them are listed."""
+        last, empty, start = 0, None, 0  # there are some up to `last`, and none behind `empty`
+        while True:
+            seqs, more = self._page(start)
+            if seqs:
+                last = seqs[-1]
+            if not more and (seqs or start == last):
+                return last or None
+            if not seqs:
+                empty = start
+            start = 2 * last if empty is None else (last + empty) // 2
+
+    def seqs_from(self, seq: int) -> list[int]:
+        """Numbers from ``seq`` on, ascending."""
+        found, more = self._page(seq - 1)
+        while more:
+            seqs, more = self._page(found[-1])
+            found += seqs
+        return found
+
+    def _page(self, behind: int) -> tuple[list[int], bool]:
+        """Numbers behind one, ascending, as many as S3 lists at once; and whether there are more."""
+        with explained(f"s3://{self._bucket}/{self._folder}"):
+            page = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=self._folder, StartAfter=self.key(behind), MaxKeys=_PAGE
+            )
+        names = [item["Key"].rpartition("/")[2].removesuffix(".json") for item in page.get("Contents", [])]
+        return [int(name) for name in names if name.isdigit()], page["IsTruncated"]
+
+
 def _now(answer: Any) -> datetime:
     """S3's clock at its answer, in whole seconds; this host's where something in between took the header away."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
@@ -158,9 +203,10 @@ def explained(where: str) -> Iterator[None]:
             "InvalidAccessKeyId": "the access key is not known; check AWS_ACCESS_KEY_ID",
             "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
             "NoSuchKey": "there is no such object",
+            "NoSuchVersion": "there is no such version of the object",
             "404": "there is no such object",
         }.get(code, f"S3 answered {code or status(error)}")
-        kind = LandingDamage if code in ("NoSuchKey", "404") else LandingError
+        kind = LandingDamage if code in ("NoSuchKey", "NoSuchVersion", "404") else LandingError
         if code in _BUSY or status(error) >= 500:
             kind = LandingUnreachable
         raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error

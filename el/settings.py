@@ -69,6 +69,20 @@ VARIABLES = (
     ),
     Variable("EL_REDSHIFT_SSLROOTCERT", "file of the authorities that may vouch for Redshift", "certifi's"),
     Variable("EL_COPY_IAM_ROLE", "IAM role by which Redshift reads the landing: an ARN, or default", "default"),
+    Variable(
+        "ARCHIVE__<SOURCE>__CREDENTIALS",
+        "URL of the source's MySQL, the primary, for el-archive alone: a user of its own, who may delete. The form is "
+        "that of SOURCES__<SOURCE>__CREDENTIALS",
+        secret=True,
+    ),
+    Variable("ARCHIVE_URL", "s3://bucket/prefix of the archive; the bucket must keep versions"),
+    Variable("ARCHIVE_KMS_KEY", "KMS key that encrypts what is archived: an id, an ARN or alias/<name>"),
+    Variable(
+        "ARCHIVE_OBJECT_LOCK",
+        "governance or compliance: S3 itself refuses to delete an archive object before its class's end. The bucket "
+        "must have been made with Object Lock. Nobody can undo compliance, not even the account's root",
+        "none",
+    ),
     Variable("EL_HASH_KEY", "key of the HMAC-SHA-256 of `hash` columns; never sent to MySQL", secret=True),
     Variable("EL_SOURCES", "folder of the source files", "el/sources"),
     Variable("EL_HOME", "folder for logs and for work that is deleted when a run ends", ".el"),
@@ -106,7 +120,7 @@ class MySQL:
 
     ``tls`` is one of connectorx's ``ssl-mode`` words: disabled, preferred, required, verify_ca, verify_identity.
     ``check`` is a statement that fails if another server answers than the one that was asked. ``iam_region``: RDS is
-    there, and the password is a token (``mysql/connection.py``).
+    there, and the password is a token (``mysql/connection.py``). ``variable``: who said all that, for messages.
     """
 
     host: str
@@ -118,6 +132,7 @@ class MySQL:
     tls_ca: str | None
     check: str | None = None
     iam_region: str | None = None
+    variable: str = "its URL"
 
     @property
     def where(self) -> str:
@@ -151,6 +166,19 @@ class LandingPlace:
 
     bucket: str
     prefix: str
+
+
+@dataclass(frozen=True)
+class ArchivePlace:
+    """The archive's bucket and prefix, without a slash at either end, its KMS key, and how S3 locks its objects.
+
+    ``lock`` is GOVERNANCE, COMPLIANCE or None.
+    """
+
+    bucket: str
+    prefix: str
+    kms_key: str
+    lock: str | None
 
 
 @dataclass(frozen=True)
@@ -223,6 +251,7 @@ def _mysql(name: str) -> MySQL:
         tls=tls,
         tls_ca=options.get("ssl-ca"),
         iam_region=options.get("iam"),
+        variable=name,
     )
 
 
@@ -232,11 +261,40 @@ def landing() -> LandingPlace:
     Raises:
         SettingError: LANDING_URL is missing or no s3:// URL.
     """
-    value = _need("LANDING_URL", "s3://bucket/prefix")
+    return _place("LANDING_URL")
+
+
+def _place(name: str) -> LandingPlace:
+    value = _need(name, "s3://bucket/prefix")
     url = urlsplit(value)
     if url.scheme != "s3" or not url.netloc or url.query:
-        raise SettingError(f"LANDING_URL is {value!r}. It must be s3://bucket/prefix.")
+        raise SettingError(f"{name} is {value!r}. It must be s3://bucket/prefix.")
     return LandingPlace(url.netloc, url.path.strip("/"))
+
+
+def archive() -> ArchivePlace:
+    """Where the archive lies.
+
+    Raises:
+        SettingError: ARCHIVE_URL is missing or no s3:// URL, ARCHIVE_KMS_KEY is missing, or ARCHIVE_OBJECT_LOCK is no
+            word for a lock.
+    """
+    place = _place("ARCHIVE_URL")
+    lock = (os.environ.get("ARCHIVE_OBJECT_LOCK") or "none").upper()
+    if lock not in ("NONE", "GOVERNANCE", "COMPLIANCE"):
+        raise SettingError(f"ARCHIVE_OBJECT_LOCK is {lock.lower()!r}. It must be none, governance or compliance.")
+    key = _need("ARCHIVE_KMS_KEY", "the KMS key of the archive: an id, an ARN or alias/<name>")
+    return ArchivePlace(place.bucket, place.prefix, key, None if lock == "NONE" else lock)
+
+
+def archive_mysql(source: str) -> MySQL:
+    """How el-archive logs in to a source's MySQL.
+
+    Raises:
+        SettingError: the variable is missing or is no such URL.
+        SecretError: it names a secret that cannot be fetched.
+    """
+    return _mysql(f"ARCHIVE__{source.upper()}__CREDENTIALS")
 
 
 def redshift() -> Redshift:

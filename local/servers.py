@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 BUCKET = "el-landing"
+ARCHIVE_BUCKET = "el-archive"
+ARCHIVE_KEY = "alias/el-archive"
 REGION = "us-east-1"
 ALERTS = "el-alerts"
 #: moto's account.
@@ -150,7 +152,10 @@ def redshift(folder: Path, state: dict[str, Any]) -> Server:
 
 
 def make_bucket(state: dict[str, Any]) -> None:
-    """Make the landing's bucket, with versions, unless it is there, and the topic of alerts with a queue behind it."""
+    """What an account has, unless it is there: the landing's bucket, the archive's with its lock and its key, and the
+    topic of alerts with a queue behind it.
+    """
+    _make_archive(state)
     if _http_status(f"http://127.0.0.1:{state['ports']['s3']}/{BUCKET}?versioning") == 200:
         return
     s3 = client(state, "s3")
@@ -164,6 +169,16 @@ def make_bucket(state: dict[str, Any]) -> None:
         Endpoint=TOPIC.replace(":sns:", ":sqs:"),
         Attributes={"RawMessageDelivery": "true"},
     )
+
+
+def _make_archive(state: dict[str, Any]) -> None:
+    """The archive's bucket: versions come with Object Lock."""
+    if _http_status(f"http://127.0.0.1:{state['ports']['s3']}/{ARCHIVE_BUCKET}?versioning") == 200:
+        return
+    kms = client(state, "kms")
+    key = kms.create_key(Description="what el-archive encrypts by")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=ARCHIVE_KEY, TargetKeyId=key)
+    client(state, "s3").create_bucket(Bucket=ARCHIVE_BUCKET, ObjectLockEnabledForBucket=True)
 
 
 def alerts(state: dict[str, Any]) -> list[str]:
@@ -225,7 +240,11 @@ def _mysql_users(passwords: dict[str, str]) -> str:
             f"create user if not exists 'el'@'127.0.0.1' identified by '{passwords['el']}';",
             "grant select, process, show view on *.* to 'el'@'127.0.0.1';",
             f"create user if not exists 'archiver'@'127.0.0.1' identified by '{passwords['archiver']}';",
-            "grant select, insert, update, delete, lock tables, process on *.* to 'archiver'@'127.0.0.1';",
+            "revoke all privileges, grant option from 'archiver'@'127.0.0.1';",
+            # insert and update are restore's; without trigger the triggers of a table cannot be seen.
+            "grant select, insert, update, delete, trigger, process on *.* to 'archiver'@'127.0.0.1';",
+            # Where restore and drill may make tables, and nowhere else.
+            "grant create, drop on `%\\_restore`.* to 'archiver'@'127.0.0.1';",
             "",
         ]
     )

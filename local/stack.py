@@ -2,7 +2,7 @@
 
 In: the servers' programs (MariaDB or MySQL, PostgreSQL, moto) from the system and the virtual environment.
 Out: three running servers and ``.local/env``, which ``sh`` can source and which holds every variable that
-``el`` and ``dbt`` need.
+``el``, ``el-archive`` and ``dbt`` need.
 
 Why not Docker: a newcomer may not have it, and three processes need no images. Everything lies under
 ``.local/``: ports and passwords are chosen once and kept in ``state.json``, so two checkouts run side by side
@@ -153,6 +153,10 @@ class Stack:
             "SOURCES__CLINIC__CREDENTIALS": f"mysql://el:{quote(passwords['el'])}@127.0.0.1:{mysql}/clinic",
             "LANDING_URL": f"s3://{servers.BUCKET}/landing",
             **servers.aws(state),
+            "ARCHIVE__CLINIC__CREDENTIALS": f"mysql://archiver:{quote(passwords['archiver'])}@127.0.0.1:{mysql}/clinic",
+            "ARCHIVE_URL": f"s3://{servers.ARCHIVE_BUCKET}/archive",
+            "ARCHIVE_KMS_KEY": servers.ARCHIVE_KEY,
+            "ARCHIVE_OBJECT_LOCK": "governance",
             "EL_HASH_KEY": passwords["hash_key"],
             "EL_ALERTS_SNS_TOPIC": servers.TOPIC,
             "DESTINATION__REDSHIFT__CREDENTIALS__HOST": "127.0.0.1",

@@ -36,7 +36,7 @@ hypothesis.settings.load_profile("el")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: How the names of variables begin that el, dbt and the libraries below them read.
-OURS = ("SOURCES__", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")
+OURS = ("SOURCES__", "ARCHIVE_", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")
 
 
 def read_env(file: Path) -> dict[str, str]:
@@ -109,18 +109,24 @@ class Source:
         self.connections.append(_mysql(self.env, self.name))
         return self.connections[-1]
 
-    def configure(self, tables: dict[str, Any], **defaults: Any) -> None:
+    def configure(self, tables: dict[str, Any], retention: dict[str, Any] | None = None, **defaults: Any) -> None:
         """Write the source file."""
         defaults = {"mode": "merge", "cursor": "updated_at"} | defaults
-        content = {"source": self.name, "defaults": defaults, "tables": tables}
+        content = {"source": self.name, "defaults": defaults, "retention": retention or {}, "tables": tables}
         (self.folder / "sources" / f"{self.name}.yml").write_text(json.dumps(content, indent=1))
 
-    def el(self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> Finished:
+    def el(
+        self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None, program: str = "el.cli"
+    ) -> Finished:
         """Run ``el``; the exit code must be ``code`` unless that is None."""
-        done = Finished(*_mother().run(arguments, self.folder, self.env | (env or {})))
+        done = Finished(*_mother().run(program, arguments, self.folder, self.env | (env or {})))
         if code is not None:
             assert done.code == code, f"exit code {done.code}\n{done.out}\n{done.err}"
         return done
+
+    def archive(self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> Finished:
+        """Run ``el-archive``."""
+        return self.el(*arguments, code=code, env=env, program="el.archive.cli")
 
     def redshift(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query; ``raw.`` stands for the source's raw schema."""
@@ -248,6 +254,9 @@ def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callabl
             f"SOURCES__{name.upper()}__CREDENTIALS": stack["SOURCES__CLINIC__CREDENTIALS"].replace(
                 "/clinic", f"/{name}"
             ),
+            f"ARCHIVE__{name.upper()}__CREDENTIALS": stack["ARCHIVE__CLINIC__CREDENTIALS"].replace(
+                "/clinic", f"/{name}"
+            ),
             "EL_SOURCES": str(folder / "sources"),
             "EL_HOME": str(folder / "home"),
             "EL_ALERTS_SNS_TOPIC": "",  # a developer's alerts are his own
@@ -278,12 +287,13 @@ def _drop(source: Source) -> None:
         if connection.open:
             connection.close()
     source.admin.rollback()
-    source.mysql(f"drop database {source.name}")
+    source.mysql(f"drop database {source.name}", f"drop database if exists {source.name}_restore")
     source.admin.close()
     for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
         source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
     source.delete_objects()
+    _delete_archive(source)
     # What runs leave beside it. Their names are those of the logs here.
     landing = urlsplit(source.env["LANDING_URL"]).path.strip("/")
     runs = [
@@ -295,6 +305,18 @@ def _drop(source: Source) -> None:
     leases = [item["Key"] for page in pages for item in page.get("Contents", [])]
     for key in [*runs, *leases, f"{landing}/_alerts/{source.name}.json"]:
         source.s3.delete_object(Bucket="el-landing", Key=key)
+
+
+def _delete_archive(source: Source) -> None:
+    """Every version of what a test has archived, whatever holds and locks it."""
+    place = urlsplit(source.env["ARCHIVE_URL"])
+    where = {"Bucket": place.netloc, "Prefix": f"{place.path.strip('/')}/{source.name}/"}
+    for page in source.s3.get_paginator("list_object_versions").paginate(**where):
+        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            one = {"Bucket": place.netloc, "Key": item["Key"], "VersionId": item["VersionId"]}
+            if "Size" in item:
+                source.s3.put_object_legal_hold(**one, LegalHold={"Status": "OFF"})
+            source.s3.delete_object(**one, BypassGovernanceRetention=True)
 
 
 @pytest.fixture

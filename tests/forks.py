@@ -27,12 +27,16 @@ IMPORTS = (
     "dlt.common.exceptions",
     "dlt.destinations",
     "dlt.pipeline.exceptions",
+    "el.archive.cli",
+    "el.archive.run",
     "el.cli",
     "el.supervise",
     "psycopg2",
     "pyarrow.compute",
     "pyarrow.parquet",
 )
+#: What may be run, and what it is called.
+PROGRAMS = {"el.cli": "el", "el.archive.cli": "el-archive"}
 
 
 class Mother:
@@ -43,10 +47,12 @@ class Mother:
         self._address = str(Path(self._folder.name) / "socket")
         self._process = subprocess.Popen([sys.executable, "-m", "tests.forks", self._address], stdin=subprocess.PIPE)
 
-    def run(self, arguments: tuple[str, ...], folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
-        """Exit code (minus the signal, as subprocess has it), standard output, standard error."""
+    def run(
+        self, program: str, arguments: tuple[str, ...], folder: Path, env: dict[str, str]
+    ) -> tuple[int, str, str]:
+        """Run the ``main`` of a module. Exit code (minus the signal, as subprocess has it), standard output, standard error."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
-            request = json.dumps([arguments, str(folder), env]).encode()
+            request = json.dumps([program, arguments, str(folder), env]).encode()
             connection.sendall(len(request).to_bytes(8, "big") + request)
             files = array.array("i", [out.fileno(), err.fileno()])
             connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
@@ -96,7 +102,7 @@ def _serve(address: str) -> None:
 def _fork(connection: socket.socket) -> None:
     """Forked from the mother: forks once more and tells how that ended; returns in the second one only, as ``el``."""
     length = int.from_bytes(_read(connection, 8), "big")
-    arguments, folder, env = json.loads(_read(connection, length))
+    program, arguments, folder, env = json.loads(_read(connection, length))
     _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(8))
     files = array.array("i", ancillary[0][2])
     child = os.fork()
@@ -113,8 +119,8 @@ def _fork(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
-    sys.argv = ["el", *arguments]
-    main: Any = sys.modules["el.cli"].main
+    sys.argv = [PROGRAMS[program], *arguments]
+    main: Any = sys.modules[program].main
     main()  # ends with SystemExit, by which the interpreter ends as that of any program
 
 

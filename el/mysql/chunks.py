@@ -123,8 +123,10 @@ def _compare(columns: Sequence[str], key: Key, strict: str, final: str) -> str:
 
 def _encode(value: Any) -> dict[str, str]:
     match value:
-        case bool() | int() | Decimal():
+        case bool() | int():
             return {"number": str(value)}
+        case Decimal():
+            return {"number": f"{value:f}"}  # str() says 1E-10
         case float():
             return {"number": repr(value)}
         case bytes():

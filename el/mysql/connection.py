@@ -142,7 +142,7 @@ def _explained(source: str, server: MySQL) -> Iterator[None]:
         why = "its TLS certificate was refused; ?ssl-ca=/path.pem names the authority" if refused else reason(number)
         raise (ConnectionLost if number in LOST and not refused else SourceError)(
             f"source {source}: MySQL at {server.where}: {why} ({type(error).__name__} {number}). "
-            f"Nothing was committed. Check SOURCES__{source.upper()}__CREDENTIALS and the server, then run again."
+            f"Nothing was committed. Check {server.variable} and the server, then run again."
         ) from None
     except (OSError, RuntimeError) as error:
         raise ConnectionLost(

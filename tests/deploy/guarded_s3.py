@@ -27,11 +27,18 @@ from tests.crash.test_kill import free_port
 
 IAM = REPOSITORY / "deploy" / "iam"
 BUCKET, PREFIX = "guarded", "landing"
+ARCHIVE_BUCKET, ARCHIVE_PREFIX = "guarded-archive", "archive"
 
 
 def policy(role: str, **values: str) -> dict[str, Any]:
     """The policy of a role as an account gets it."""
-    text = Template((IAM / f"{role}.json").read_text()).substitute({"bucket": BUCKET, "prefix": PREFIX} | values)
+    names = {
+        "bucket": BUCKET,
+        "prefix": PREFIX,
+        "archive_bucket": ARCHIVE_BUCKET,
+        "archive_prefix": ARCHIVE_PREFIX,
+    }
+    text = Template((IAM / f"{role}.json").read_text()).substitute(names | values)
     return dict(json.loads(text))
 
 
@@ -71,6 +78,7 @@ def guarded_s3(policies: dict[str, list[dict[str, Any]]]) -> Iterator[GuardedS3]
         s3 = guarded.client("admin")
         s3.create_bucket(Bucket=BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        s3.create_bucket(Bucket=ARCHIVE_BUCKET, ObjectLockEnabledForBucket=True)
         # From here on every request is checked. A body that is taken for a form would not be read.
         ask = urllib.request.Request(f"{endpoint}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"})
         urllib.request.urlopen(ask).close()

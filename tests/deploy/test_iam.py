@@ -19,6 +19,7 @@ from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Source
 from tests.crash.test_kill import CURSOR, PREFIX, free_port, is_commit, killed_at
 from tests.deploy.guarded_s3 import BUCKET, IAM, GuardedS3, guarded_s3, policy
+from tests.deploy.test_archive_iam import ARCHIVE_ROLES
 from tests.proxy import s3_proxy
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:el-alerts"
@@ -207,8 +208,8 @@ def test_extract_load_copy_and_clean_work_with_their_own_policies(
 
 def test_every_policy_file_is_one_that_is_tried_or_said_not_to_be() -> None:
     """A bucket's policy is all conditions, and the local AWS guards no key: these are for an account to show."""
-    tried = {*ROLES, "alerts", "secrets"}
-    only_an_account = {"bucket", "encryption"}
+    tried = {*ROLES, *ARCHIVE_ROLES, "alerts", "secrets"}
+    only_an_account = {"bucket", "archive-bucket", "encryption"}
     assert {path.stem for path in IAM.glob("*.json")} == tried | only_an_account
     page = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
     for name in tried | only_an_account:

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from el import landing, parts, settings
+from el import parts, s3, settings
 from el.errors import ConnectionLost, LandingError
 from el.landing import Commit, LandedFile, Landing, TableLanding
 from el.mysql import chunks, reader
+from el.s3 import Numbered
 from tests.conftest import Source
 from tests.integration.test_extract import CURSOR, extractor, landed, run
 from tests.wire import mysql_proxy
@@ -222,18 +223,18 @@ def test_chunks_are_shorter_where_rows_are_longer_than_the_average(
 def test_the_head_is_found_without_listing_every_commit(
     source: Source, monkeypatch: pytest.MonkeyPatch, seqs: list[int]
 ) -> None:
-    monkeypatch.setattr(landing, "_PAGE", 3)
+    monkeypatch.setattr(s3, "_PAGE", 3)
     place = Landing(settings.landing()).table(source.name, "t")
     for seq in seqs:
         source.s3.put_object(Bucket="el-landing", Key=f"landing/{source.name}/t/_commits/{seq:020d}.json", Body=b"{}")
     asked: list[int] = []
-    page = TableLanding._page
+    page = Numbered._page
 
-    def counted(self: TableLanding, behind: int) -> tuple[list[int], bool]:
+    def counted(self: Numbered, behind: int) -> tuple[list[int], bool]:
         asked.append(behind)
         return page(self, behind)
 
-    monkeypatch.setattr(TableLanding, "_page", counted)
+    monkeypatch.setattr(Numbered, "_page", counted)
     monkeypatch.setattr(TableLanding, "commit", lambda self, seq: seq)
     assert place.head() == (max(seqs) if seqs else None)
     assert len(asked) <= 16  # 137 commits would be 46 pages

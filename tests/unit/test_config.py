@@ -1,5 +1,6 @@
 """What the user writes: problems are found all at once, with file, line and the nearest valid key."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,52 @@ def test_limits_that_cannot_be_are_refused_with_their_line(tmp_path: Path) -> No
     both = text.format("hours: 22:00-06:00\n  hours_zone: Europe/Berln")
     (found,) = problems(tmp_path, both)
     assert found.startswith('clinic.yml:4: hours_zone "Europe/Berln" is no time zone')
+
+
+RETENTION = """source: clinic
+defaults: {mode: merge, cursor: updated_at}
+retention:
+  transient: {keep: 6 months, archive: 7 years}
+tables:
+  audit_events: {archive: {class: transient, age: created_at}}
+  messages:     {archive: {class: transient, age: updated_at, where: "status = 'closed'"}}
+  patients:
+"""
+
+
+def test_a_table_has_the_retention_of_its_class(tmp_path: Path) -> None:
+    source = read_source(write(tmp_path, RETENTION))
+    audit_events, messages, patients = (table.retention for table in source.tables)
+    assert audit_events and messages
+    assert (audit_events.name, audit_events.age, audit_events.where) == ("transient", "created_at", None)
+    assert (messages.age, messages.where) == ("updated_at", "status = 'closed'")
+    assert patients is None
+    as_of = datetime(2026, 8, 31, tzinfo=UTC)
+    assert audit_events.cutoff(as_of) == datetime(2026, 2, 28, tzinfo=UTC)
+    assert audit_events.end(as_of) == datetime(2033, 8, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("6 months", "6 hours", ':4: "transient.keep" must be a number of days, weeks, months or years'),
+        ("archive: 7 years", "archiv: 7 years", ':4: unknown key "archiv" (did you mean "archive"?)'),
+        (", archive: 7 years", "", ':4: key "archive" is missing'),
+        (
+            "age: created_at",
+            "aged: created_at",
+            ':6: table "audit_events": unknown key "archive.aged" (did you mean "age"?)',
+        ),
+        ("{class: transient, age: c", "{age: c", ':6: table "audit_events": key "archive.class" is missing'),
+        (
+            "{class: transient, age: c",
+            "{class: transien, age: c",
+            ':6: table "audit_events": "transien" is no class under "retention" (did you mean "transient"?)',
+        ),
+        ("\"status = 'closed'\"", '""', ':7: table "messages": "archive.where" must be a condition in SQL'),
+        ("{class: transient, age: created_at}", "transient", ':6: table "audit_events": "archive" must be a mapping'),
+    ],
+)
+def test_a_wrong_retention_is_refused_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    found = problems(tmp_path, RETENTION.replace(old, new))
+    assert any(one.startswith("clinic.yml" + problem) for one in found), found

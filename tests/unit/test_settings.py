@@ -74,3 +74,16 @@ def test_no_repr_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(prefix + name, "x")
     monkeypatch.setenv(prefix + "PASSWORD", "p@ss/word")
     assert "p@ss/word" not in repr(settings.mysql("clinic")) + repr(settings.redshift())
+
+
+def test_the_archive_has_a_bucket_a_key_and_perhaps_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_URL", "s3://vault/kept/for/ever/")
+    with pytest.raises(SettingError, match="ARCHIVE_KMS_KEY is not set"):
+        settings.archive()
+    monkeypatch.setenv("ARCHIVE_KMS_KEY", "alias/vault")
+    assert settings.archive() == settings.ArchivePlace("vault", "kept/for/ever", "alias/vault", None)
+    monkeypatch.setenv("ARCHIVE_OBJECT_LOCK", "compliance")
+    assert settings.archive().lock == "COMPLIANCE"
+    monkeypatch.setenv("ARCHIVE_OBJECT_LOCK", "yes")
+    with pytest.raises(SettingError, match="must be none, governance or compliance"):
+        settings.archive()

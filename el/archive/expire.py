@@ -1,0 +1,161 @@
+"""The end of what was archived: objects past their class's end are deleted, and it is written down that they were.
+
+In: a table's archive. Out: what is past its end and may go, what is held, and with ``execute`` a certificate of
+each. Needs S3 only, with a role that may delete versions, which no run has.
+
+Per object: record ``expiring``, delete the version that the journal names, certificate, record ``expired``, delete the
+manifest. Cut off anywhere, the next call does the rest; a version that is gone already is deleted once more, which
+changes nothing. S3's own lock and legal holds are never gone around: what S3 refuses stays.
+
+A chunk whose deletions from MySQL are not finished stays whatever its age: it is what the next run goes on from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from el import __version__
+from el.archive import holds, journal
+from el.archive.contents import Contents, explain
+from el.archive.journal import ChunkState, Journal
+from el.archive.store import TableArchive
+from el.archive.work import who
+from el.errors import ElError, LandingUnreachable
+from el.text import aligned
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object past its class's end."""
+
+    chunk: str
+    object: str
+    version: str
+    rows: int
+    size: int
+    until: str
+    held_by: tuple[str, ...] = ()
+
+
+@dataclass
+class Expiry:
+    """One table. ``held`` objects are past their end and stay; ``deleted`` counts what is gone now."""
+
+    table: str
+    due: list[Object] = field(default_factory=list)
+    held: list[Object] = field(default_factory=list)
+    deleted: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def look(label: str, archive: TableArchive, now: datetime) -> Expiry:
+    """What is past its end.
+
+    Raises:
+        ArchiveError: the journal, a manifest or a hold is damaged: nothing may go then.
+        LandingError: S3 cannot be reached or refuses.
+    """
+    contents, held = Contents(archive), holds.active(archive)
+    result = Expiry(label)
+    under: dict[str, list[str]] = {}
+    for one in held:
+        for chunk in holds.objects_under(contents, [one]):
+            under.setdefault(chunk.chunk, []).append(one.hold)
+    for chunk in contents.chunks:
+        until = contents.manifest(chunk).until
+        if chunk.state != "done" or datetime.fromisoformat(until) >= now:
+            continue
+        stored, _ = contents.stored(chunk)
+        found = Object(
+            chunk.chunk, f"{archive.url}/{stored.key}", stored.version, chunk.rows, stored.size, until,
+            tuple(under.get(chunk.chunk, ())),
+        )  # fmt: skip
+        (result.held if found.held_by else result.due).append(found)
+    return result
+
+
+def expire(label: str, archive: TableArchive, now: datetime, run: str) -> Expiry:
+    """Delete what is past its end and not held. The caller has the table's lease.
+
+    Raises:
+        ArchiveError: the journal, a manifest or a hold is damaged; nothing was deleted.
+        LandingError: S3 cannot be reached; what was deleted is in the journal.
+    """
+    result = look(label, archive, now)
+    contents, book = Contents(archive), Journal(archive, run)
+    _sweep(contents)
+    for one in result.due:
+        chunk = contents.all_chunks[one.chunk]
+        try:
+            _delete(contents, book, chunk, one, now, run)
+            result.deleted += 1
+        except LandingUnreachable:
+            raise
+        except ElError as error:
+            result.problems.append(f"{explain(error)} It stays; its rows are still in the archive.")
+    return result
+
+
+def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object, now: datetime, run: str) -> None:
+    archive = contents.archive
+    stored, manifest = contents.stored(chunk)
+    said = contents.manifest(chunk)  # proven, before it goes
+    key = archive.certificate_key(chunk.chunk)
+    book.append("expiring", expired_chunk=chunk.chunk, object=stored.key, version=stored.version)
+    archive.delete_version(stored)
+    if not archive.find(key):
+        archive.put(key, json.dumps(_certificate(chunk, found, vars(said), now, run), indent=1).encode())
+    book.append("expired", expired_chunk=chunk.chunk, certificate=key)
+    archive.delete_version(manifest)  # last: without it nobody knows when the object was due
+
+
+def _sweep(contents: Contents) -> None:
+    """Manifests whose deletion was cut off."""
+    there = {(one.key, one.version) for one in contents.archive.versions("_manifests/")} if contents.expired else set()
+    for name in contents.expired:
+        manifest = contents.all_chunks[name].manifest
+        if manifest and (manifest.key, manifest.version) in there:
+            contents.archive.delete_version(manifest)
+
+
+def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: datetime, run: str) -> dict[str, Any]:
+    """What was destroyed, by whom and why; no value of any row."""
+    kept = (
+        "source", "table", "retention", "where", "as_of", "cutoff", "until", "rows", "rows_sha256", "sha256",
+        "written_at",
+    )  # fmt: skip
+    return {
+        "format": FORMAT,
+        "what": "disposition: the archive object below was deleted for ever, past the end of its retention class",
+        "destroyed_at": now.isoformat(timespec="seconds"),
+        "by": who(),
+        "run": run,
+        "el_version": __version__,
+        "object": found.object,
+        "version": found.version,
+        "bytes": found.size,
+        "rows_deleted_from_mysql": journal.count(chunk.deleted),
+    } | {name: said[name] for name in kept}
+
+
+def report(results: Sequence[Expiry], executed: bool, as_json: bool) -> str:
+    """What ``el-archive expire`` prints: every object, then a line per table."""
+    if as_json:
+        return json.dumps({"executed": executed, "tables": [asdict(one) for one in results]}, indent=1)
+    lines = [f"{one.object}  {one.rows:,} rows  until {one.until[:10]}" for table in results for one in table.due]
+    lines += [
+        f"{one.object}  {one.rows:,} rows  until {one.until[:10]}  held by {', '.join(one.held_by)}"
+        for table in results
+        for one in table.held
+    ]
+    body = [[one.table, f"{len(one.due):,}", f"{len(one.held):,}", f"{one.deleted:,}"] for one in results]
+    lines += aligned(["table", "past their end", "held", "deleted"], body, {1, 2, 3})
+    if not executed and any(one.due for one in results):
+        lines.append("nothing was deleted; to delete for ever: el-archive expire --execute")
+    return "\n".join(lines)

@@ -1,0 +1,343 @@
+"""One table on its way into the archive: what a run before left open, then chunk after chunk.
+
+In: a plan without refusals, the table's lease. Out: ``Moved``, what became of the rows. Per chunk, each step behind its
+record in the journal:
+
+    planned   → write the object, write its manifest
+    written   → read the object back whole by its version, decode it, hash every row
+    verified  → ``deleting`` → transaction after transaction, a record ``deleted`` behind each
+    done
+
+While a chunk is deleted, the next one is read, written and verified; its deletion begins when that of the one before
+has ended. So a run may leave two chunks open. The next run goes on with them from the journal alone, before it reads
+anything: what was only planned is given up (its rows are read again), what was written is read back again, and what was
+being deleted is proven again, row by row, under the locks of MySQL. A row that is absent then was deleted before the
+crash, or by somebody else; its copy is verified either way.
+
+A table that was altered in between hashes otherwise, so all that is left of an open chunk is left.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pyarrow as pa
+
+from el import __version__
+from el.archive import journal, objects, rows
+from el.archive.delete import Copies, Deleter, Outcome
+from el.archive.journal import ChunkState, Journal
+from el.archive.objects import Manifest, Proven
+from el.archive.pace import Pace
+from el.archive.plan import Plan
+from el.archive.read import Reader
+from el.archive.store import Stored, TableArchive
+from el.archive.table import Shape
+from el.errors import ArchiveError, LandingDamage
+from el.landing import Server
+from el.progress import Bar
+from el.settings import MySQL
+
+log = logging.getLogger("el")
+
+
+@dataclass
+class Moved:
+    """What became of the rows of one table. ``longest`` is the longest transaction, in seconds.
+
+    ``archived`` rows are in verified objects, ``deleted`` of them are gone from MySQL by us, ``gone`` by somebody else
+    or before a crash; ``left`` are in MySQL still, by reason. ``open``: chunks that the next run goes on with.
+    """
+
+    archived: int = 0
+    deleted: int = 0
+    gone: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    objects: int = 0
+    bytes: int = 0
+    longest: float = 0.0
+    open: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Ready:
+    """A chunk whose object is verified."""
+
+    state: ChunkState
+    proven: Proven
+    resumed: bool = False
+
+
+class Mover:
+    """One table in one run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: str,
+        source: str,
+        server: MySQL,
+        identity: Server,
+        archive: TableArchive,
+        pace: Pace,
+        bar: Bar,
+        stopping: Callable[[], str],
+        wait: Callable[[float], bool],
+        most_rows: int | None = None,
+        held: str | None = None,
+    ) -> None:
+        """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop.
+
+        ``held``: SQL that is true for a row under a hold. It is not read; one that was read before the hold is left.
+        """
+        assert plan.shape and not plan.refusals
+        self.moved = Moved()
+        #: Why it ended before all was moved; empty if it did not.
+        self.why = ""
+        self._plan, self._run, self._source, self._server, self._identity = plan, run, source, server, identity
+        self._shape: Shape = plan.shape
+        self._archive, self._pace, self._bar = archive, pace, bar
+        self._stopping, self._wait = stopping, wait
+        self._most_rows = most_rows
+        self._held = held
+        self._journal = Journal(archive, run)
+        self._lock = threading.Lock()
+
+    def move(self) -> Moved:
+        """Go on with what is open, then move what is old.
+
+        Raises:
+            ArchiveError: a copy is not what was written, or the journal is not ours. Nothing unproven was deleted.
+            SourceError, LandingError: MySQL or S3 cannot be reached or refuses.
+        """
+        left_open = [
+            state for state in journal.chunks(self._journal.tail()).values() if state.state not in ("done", "given_up")
+        ]
+        plan = self._plan
+        self._journal.append(
+            "run",
+            as_of=plan.as_of,
+            cutoff=plan.cutoff,
+            retention=plan.retention,
+            age=plan.age,
+            where=plan.where,
+            until=plan.until,
+            resumes=[state.chunk for state in left_open],
+            server=asdict(self._identity),
+        )
+        self.moved.open = [state.chunk for state in left_open]
+        failed = True
+        try:
+            with Deleter(self._source, self._server, self._shape, plan.horizon, self._wait, self._held) as deleter:
+                self._move(deleter, left_open)
+            failed = False
+        finally:
+            self._end("failed" if failed else "cut off" if self.why else "done")
+        return self.moved
+
+    def _move(self, deleter: Deleter, left_open: list[ChunkState]) -> None:
+        # First these: what they still have to delete must not be read once more meanwhile.
+        for state in left_open:
+            ready = self._resumed(state)
+            if ready and not self._delete(deleter, ready):
+                return
+        with closing(self._ready()) as chunks:
+            for ready in chunks:
+                if not self._delete(deleter, ready):
+                    return
+
+    def _end(self, state: str) -> None:
+        moved = asdict(self.moved)
+        try:
+            self._journal.append("ended", state=state, **moved)
+        except Exception as error:  # without this record the next run reads a little more of the journal
+            log.warning("%s: the journal has no end of this run: %s", self._plan.label, type(error).__name__)
+
+    def _ready(self) -> Generator[_Ready, None, None]:
+        """Verified chunks, each while the one before it is deleted."""
+        reader = Reader(
+            self._source,
+            self._server,
+            self._shape,
+            self._plan.condition + (f" and not {self._held}" if self._held else ""),
+            self._wait,
+            **({"most_rows": self._most_rows} if self._most_rows else {}),
+        )
+        made = self._verified(reader)
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(next, made, None)
+            try:
+                while ready := following.result():
+                    following = pool.submit(next, made, None)
+                    yield ready
+            finally:
+                reader.stop()
+                following.exception()  # it may be at its journal: wait for it
+
+    def _verified(self, reader: Reader) -> Iterator[_Ready]:
+        for number, table in enumerate(reader.chunks(), 1):
+            if self._stopping():
+                self.why = self._stopping()
+                return
+            yield self._written(f"{self._run}-{number:06d}", table)
+
+    def _written(self, chunk: str, table: pa.Table) -> _Ready:
+        """Write a chunk and read it back."""
+        state = ChunkState(chunk, self._run)
+        keys = {"object": self._archive.rows_key(chunk), "manifest": self._archive.manifest_key(chunk)}
+        with self._lock:
+            self.moved.open.append(chunk)
+        self._journal.append("planned", chunk=chunk, **keys)
+        until = datetime.fromisoformat(self._plan.until)
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        body = objects.to_parquet(table)
+        state.rows, state.rows_sha256 = len(table), rows.digest(rows.hashes(self._shape.columns, table))
+        state.object = self._archive.put(keys["object"], body, until)
+        manifest = self._manifest(state, state.object, table)
+        state.manifest = self._archive.put(keys["manifest"], manifest.to_json(), until)
+        self._journal.append(
+            "written",
+            chunk=chunk,
+            object=asdict(state.object),
+            manifest=asdict(state.manifest),
+            rows=state.rows,
+            rows_sha256=state.rows_sha256,
+        )
+        return self._read_back(state)
+
+    def _read_back(self, state: ChunkState, resumed: bool = False) -> _Ready:
+        assert state.object
+        try:
+            proven = objects.read_back(self._archive, state.object, self._shape.columns, state.rows, state.rows_sha256)
+        except (ArchiveError, LandingDamage) as error:
+            if state.state in ("planned", "written"):
+                self._give_up(state, "the object that was read back is not the one that was written")
+                then = "Nothing of it was deleted; the next run reads its rows from MySQL again"
+            else:
+                then = (
+                    "An earlier run verified it and may have deleted rows. The table waits until the object is there "
+                    f"again: {state.object.key}, version {state.object.version}. el-archive verify tells about others"
+                )
+            raise ArchiveError(f"{self._plan.label}: {error} {then}. Find out who writes into the archive.") from None
+        if state.state in ("planned", "written"):
+            self._journal.append("verified", chunk=state.chunk)
+        with self._lock:
+            if not resumed:
+                self.moved.archived += state.rows
+            self.moved.objects += 1
+            self.moved.bytes += state.object.size
+        return _Ready(state, proven, resumed)
+
+    def _resumed(self, state: ChunkState) -> _Ready | None:
+        """A chunk of an earlier run; None if there is nothing to be done with it any more."""
+        if state.state == "planned":
+            self._give_up(state, "the run ended before the object was written; its rows are read again")
+            return None
+        assert state.object and state.manifest
+        body = self._archive.get(state.manifest.key, state.manifest.version)
+        if sha256(body).hexdigest() != state.manifest.sha256:
+            raise ArchiveError(
+                f"{self._archive.url}/{state.manifest.key} (version {state.manifest.version}) has another SHA-256 than "
+                "was written. Nothing was deleted by this run. Find out who writes into the archive."
+            )
+        manifest = Manifest.from_json(body, f"{self._archive.url}/{state.manifest.key}")
+        if manifest.hash_sql != rows.hash_sql(self._shape.columns) or manifest.primary_key != [
+            one.name for one in self._shape.primary_key
+        ]:
+            tried = state.tried
+            rest = journal.ranges(position for position in range(state.rows) if position not in tried)
+            self._journal.append(
+                "deleted", chunk=state.chunk, deleted=[], gone=[], left={"changed": rest}, seconds=0, resumed=True
+            )
+            self._done(state)
+            return None
+        return self._read_back(state, resumed=True)
+
+    def _give_up(self, state: ChunkState, why: str) -> None:
+        self._journal.append("given_up", chunk=state.chunk, why=why)
+        with self._lock:
+            self.moved.open.remove(state.chunk)
+
+    def _delete(self, deleter: Deleter, ready: _Ready) -> bool:
+        """Delete the rows of one chunk; False if it was asked to stop before all of them were tried."""
+        state = ready.state
+        copies = Copies(self._shape, ready.proven)
+        tried = state.tried
+        todo = [position for position in range(len(copies)) if position not in tried]
+        if state.state != "deleting":
+            self._journal.append("deleting", chunk=state.chunk, rows=len(todo))
+        before = 0
+        while todo:
+            if self._stopping() or not self._pace.pause(deleter.connection, before, self._bar.say):
+                self.why = self._stopping() or "its hours are over; the next run goes on from here"
+                return False
+            batch, todo = todo[: self._pace.size], todo[self._pace.size :]
+            outcome = deleter.delete(copies, batch)
+            self._record(state, outcome, ready.resumed or outcome.unsure)
+            self._pace.took(len(batch), outcome.seconds)
+            self._bar.moved(len(batch))
+            before = len(batch)
+        self._done(state)
+        return True
+
+    def _record(self, state: ChunkState, outcome: Outcome, resumed: bool) -> None:
+        self._journal.append(
+            "deleted",
+            chunk=state.chunk,
+            deleted=journal.ranges(outcome.deleted),
+            gone=journal.ranges(outcome.gone),
+            left={why: journal.ranges(found) for why, found in outcome.left.items()},
+            seconds=round(outcome.seconds, 3),
+            resumed=resumed,
+        )
+        with self._lock:
+            self.moved.deleted += len(outcome.deleted)
+            self.moved.gone += len(outcome.gone)
+            for why, found in outcome.left.items():
+                self.moved.left[why] = self.moved.left.get(why, 0) + len(found)
+            self.moved.longest = max(self.moved.longest, outcome.seconds)
+
+    def _done(self, state: ChunkState) -> None:
+        self._journal.append("done", chunk=state.chunk)
+        with self._lock:
+            self.moved.open.remove(state.chunk)
+
+    def _manifest(self, state: ChunkState, stored: Stored, table: pa.Table) -> Manifest:
+        plan, shape = self._plan, self._shape
+        keys = [objects.key_of(shape.primary_key, table, position) for position in (0, len(table) - 1)]
+        return Manifest(
+            source=self._source,
+            table=shape.name,
+            chunk=state.chunk,
+            run=self._run,
+            retention=plan.retention,
+            age=plan.age,
+            where=plan.where,
+            as_of=plan.as_of,
+            cutoff=plan.cutoff,
+            until=plan.until,
+            select=plan.sql,
+            create_table=shape.create_table,
+            columns=[one.facts for one in shape.columns],
+            primary_key=[one.name for one in shape.primary_key],
+            hash_version=rows.HASH_VERSION,
+            hash_sql=rows.hash_sql(shape.columns),
+            rows=state.rows,
+            first_key=objects.key_json(shape.primary_key, keys[0]),
+            last_key=objects.key_json(shape.primary_key, keys[1]),
+            object=stored.key,
+            version=stored.version,
+            size=stored.size,
+            sha256=stored.sha256,
+            rows_sha256=state.rows_sha256,
+            server=asdict(self._identity),
+            written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            el_version=__version__,
+        )

@@ -1,0 +1,263 @@
+"""What a run would do with a table, or why it must not: asked before a row moves, by ``plan`` and ``run`` alike.
+
+In: a table of the source file with its policy, MySQL, and the landing for the applied horizon. Out: ``Plan``: cutoff,
+counts, costs, the SQL; and refusals, each with what to do. A plan with a refusal is not run.
+
+The cutoff comes from one moment, ``as_of``, and never from a clock that goes on while rows are deleted. A row whose age
+is NULL or a zero date has no known age: it is never old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pymysql
+
+from el.archive.delete import Horizon
+from el.archive.table import Shape, read_shape
+from el.config import Table, raw_name
+from el.errors import ArchiveError
+from el.landing import Landing
+from el.mysql.connection import Connection, quoted, rows
+
+#: Rows are counted for so many seconds; then MySQL's estimate has to do.
+_COUNT_SECONDS = 20
+#: What a first plan assumes where no run has measured it.
+_ROWS_A_SECOND = 10_000
+#: Of the bytes in MySQL, what is left of them as Parquet.
+_COMPRESSED = 0.3
+#: US dollars per GB and month: S3 Standard's list price in us-east-1.
+_GB_MONTH = 0.023
+_CHUNK_BYTES, _CHUNK_ROWS = 24 * 2**20, 100_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One table. ``cutoff`` and ``until`` as text, ``rows`` an estimate unless ``exact``; bytes are MySQL's."""
+
+    label: str
+    retention: str
+    age: str
+    where: str | None
+    as_of: str
+    cutoff: str
+    until: str
+    condition: str
+    rows: int
+    exact: bool
+    bytes: int
+    chunks: int
+    minutes: float
+    dollars: float
+    refusals: tuple[str, ...]
+    notes: tuple[str, ...]
+    shape: Shape | None = None
+    horizon: Horizon | None = None
+
+    @property
+    def sql(self) -> str:
+        """What selects the rows."""
+        return f"select * from {quoted(self.label.partition('.')[2])} where {self.condition}"
+
+    def json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("shape", "horizon")}
+        return shown | {"sql": self.sql}
+
+
+def make_plan(
+    connection: Connection, table: Table, landing: Landing, as_of: datetime, archived: Iterable[tuple[str, str]]
+) -> Plan:
+    """``archived``: database and name of every table that has a policy, for foreign keys.
+
+    Raises:
+        SourceError, LandingError: MySQL or S3 cannot be asked.
+    """
+    policy = table.retention
+    if policy is None:
+        return _refused(table, as_of, "no archive policy: give it archive: {class: …, age: …} in the source file")
+    try:
+        shape = read_shape(connection, table.name)
+    except ArchiveError as error:
+        return _refused(table, as_of, str(error))
+    age = shape.column(policy.age)
+    cutoff = _cutoff(policy.cutoff(as_of), age.data_type if age else "", table.cursor_zone)
+    refusals = [*_of_table(shape), *_of_age(shape, policy.age), *_of_children(shape, archived), *_of_server(connection)]
+    horizon, wrong, notes = _horizon(table, landing, shape)
+    refusals += wrong
+    name = quoted(policy.age)
+    condition = f"{name} < '{cutoff}' and {name} > '0000-00-00'" + (f" and ({policy.where})" if policy.where else "")
+    many, exact = (0, True) if refusals else _count(connection, shape, condition)
+    size = round(many / max(shape.estimated_rows, many, 1) * (shape.data_bytes + shape.index_bytes))
+    data = round(many / max(shape.estimated_rows, many, 1) * shape.data_bytes)
+    months = policy.archive.months + policy.archive.days / 30
+    a_chunk = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(shape.average_row, 1)))
+    return Plan(
+        label=table.label,
+        retention=policy.name,
+        age=policy.age,
+        where=policy.where,
+        as_of=as_of.isoformat(timespec="seconds"),
+        cutoff=cutoff,
+        until=policy.end(as_of).isoformat(timespec="seconds"),
+        condition=condition,
+        rows=many,
+        exact=exact,
+        bytes=size,
+        chunks=-(-many // a_chunk),
+        minutes=many / _ROWS_A_SECOND / 60,
+        dollars=data * _COMPRESSED / 1e9 * _GB_MONTH * months,
+        refusals=tuple(refusals),
+        notes=tuple(notes),
+        shape=shape,
+        horizon=horizon,
+    )
+
+
+def _refused(table: Table, as_of: datetime, why: str) -> Plan:
+    policy = table.retention
+    return Plan(
+        table.label,
+        policy.name if policy else "",
+        policy.age if policy else "",
+        policy.where if policy else None,
+        as_of.isoformat(timespec="seconds"),
+        "",
+        "",
+        "false",
+        0,
+        True,
+        0,
+        0,
+        0.0,
+        0.0,
+        (why,),
+        (),
+    )
+
+
+def _cutoff(moment: datetime, data_type: str, zone: str | None) -> str:
+    """In the form of the age column: TIMESTAMP in UTC, DATETIME and DATE in their writer's zone where it is known."""
+    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if data_type != "timestamp" and zone:
+        utc = utc.astimezone(ZoneInfo(zone))
+    return f"{utc:%Y-%m-%d}" if data_type == "date" else f"{utc:%Y-%m-%d %H:%M:%S}"
+
+
+def _of_table(shape: Shape) -> list[str]:
+    if shape.kind != "BASE TABLE":
+        what = {"VIEW": "a view", "SYSTEM VERSIONED": "system-versioned: what is deleted stays as history"}
+        return [f"it is {what.get(shape.kind, shape.kind.lower())}; only tables can be archived"]
+    found = []
+    if shape.engine.lower() != "innodb":
+        found.append(f"its engine is {shape.engine}, which has no transactions: alter table … engine=InnoDB")
+    if not shape.primary_key:
+        found.append("it has no primary key, so no row can be named: alter table … add primary key")
+    if shape.unknown:
+        found.append(f"columns of a type that cannot be carried: {', '.join(shape.unknown)}")
+    if shape.delete_triggers:
+        found.append(
+            f"triggers on DELETE would run for each row: {', '.join(shape.delete_triggers)}. Drop them, or leave the "
+            "table out"
+        )
+    return found
+
+
+def _of_age(shape: Shape, name: str) -> list[str]:
+    age = shape.column(name)
+    if age is None:
+        return [f'age: "{name}" is no column of it']
+    if age.data_type not in ("date", "datetime", "timestamp"):
+        return [f'age: "{name}" is {age.mysql_type.upper()}; it must be a DATE, DATETIME or TIMESTAMP']
+    if age.name not in shape.indexed:
+        return [
+            f'age: "{name}" is the first column of no index, so every run would read the whole table: '
+            f"alter table {quoted(shape.name)} add index ({quoted(age.name)})"
+        ]
+    return []
+
+
+def _of_children(shape: Shape, archived: Iterable[tuple[str, str]]) -> list[str]:
+    known = set(archived)
+    what = {"CASCADE": "would be deleted too", "SET NULL": "would lose the reference"}
+    return [
+        f"rows of {child.database}.{child.table} hang on it by {child.name} (ON DELETE {child.rule}): they "
+        f"{what.get(child.rule, 'would block each deletion')}. Give that table an archive policy: children go first"
+        for child in shape.children
+        if (child.database, child.table) not in known
+    ]
+
+
+def _of_server(connection: Connection) -> list[str]:
+    """What about the server itself is in the way."""
+    found = dict(
+        rows(connection, "show global variables where variable_name in ('read_only', 'log_bin', 'binlog_format')")
+    )
+    refusals = []
+    if str(found.get("read_only", "OFF")).upper() not in ("OFF", "0"):
+        refusals.append("the server is read-only: ARCHIVE__<SOURCE>__CREDENTIALS must name the primary")
+    if found.get("log_bin") == "ON" and found.get("binlog_format") == "STATEMENT":
+        refusals.append("binlog_format is STATEMENT, which READ COMMITTED cannot write: set it to ROW")
+    return refusals
+
+
+def _horizon(table: Table, landing: Landing, shape: Shape) -> tuple[Horizon | None, list[str], list[str]]:
+    """How far Redshift has this table; refusals; notes."""
+    place = landing.table(table.source, raw_name(table.name))
+    why = ""
+    if table.mode == "replace":
+        why = "mode: replace: the next load would take the archived rows out of Redshift too. Use mode: merge"
+    elif place.head() is None:
+        return None, [], ["it was never extracted: rows go that no Redshift has seen"]
+    elif (applied := place.applied()) is None or applied.get("horizon") is None or applied.get("cursor") is None:
+        why = "it is extracted and Redshift does not have it yet: el load first"
+    elif applied["cursor"] != table.cursor or not shape.column(applied["cursor"]):
+        why = f'Redshift has it by the cursor "{applied["cursor"]}", which is not that of the source file: el run first'
+    else:
+        return Horizon(applied["cursor"], applied["kind"], str(applied["horizon"])), [], []
+    return None, [why], []
+
+
+def _count(connection: Connection, shape: Shape, condition: str) -> tuple[int, bool]:
+    """How many rows; False where it is MySQL's estimate, because counting took too long."""
+    query = f"from {quoted(shape.name)} where {condition}"
+    with connection.cursor() as cursor:
+        cursor.execute("show session variables where variable_name in ('max_statement_time', 'max_execution_time')")
+        (name, before) = next(iter(cursor.fetchall()))
+        seconds = _COUNT_SECONDS * (1000 if name == "max_execution_time" else 1)
+        cursor.execute(f"set session {name} = {seconds}")
+        try:
+            cursor.execute(f"select count(*) {query}")
+            ((many,),) = cursor.fetchall()
+            return int(many), True
+        except pymysql.err.MySQLError as error:
+            if error.args[0] not in (1969, 3024, 1028):
+                raise
+        finally:
+            cursor.execute(f"set session {name} = {before}")
+        cursor.execute(f"explain select 1 {query}")
+        names = [str(column[0]).lower() for column in cursor.description or ()]
+        return sum(int(line[names.index("rows")] or 0) for line in cursor.fetchall()), False
+
+
+def children_first(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans in an order in which a row's children go before it."""
+    by_table = {(plan.shape.database, plan.shape.name): plan for plan in plans if plan.shape}
+    done: dict[str, Plan] = {}
+
+    def visit(plan: Plan, above: tuple[str, ...]) -> None:
+        if plan.label in done or plan.label in above:  # a circle of foreign keys: its rows go in several runs
+            return
+        for child in plan.shape.children if plan.shape else ():
+            below = by_table.get((child.database, child.table))
+            if below:
+                visit(below, (*above, plan.label))
+        done[plan.label] = plan
+
+    for plan in plans:
+        visit(plan, ())
+    return list(done.values())

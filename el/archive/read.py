@@ -1,0 +1,129 @@
+"""Reads the rows that may be archived, chunk by chunk of the primary key, as their canonical bytes.
+
+In: a table, the condition of its policy, what is asked of MySQL by ``mysql/process.py`` (connectorx in a process of its
+own). Out: chunk after chunk, each a table as it will lie on S3, bounded in memory, in the order of the primary key.
+
+The key is walked by ``mysql/chunks.py``'s conditions. A chunk here may be one row: rows of tens of megabytes are what
+people archive first. Where a table may have such rows, MySQL is asked for a chunk's length before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from el.archive import rows
+from el.archive.table import Shape
+from el.errors import ConnectionLost
+from el.mysql.chunks import Key, behind, boundary, up_to
+from el.mysql.connection import Connection, connected, quoted
+from el.mysql.connection import rows as ask
+from el.mysql.process import Process
+from el.settings import MySQL
+
+#: In memory a chunk lies several times: as read, as Parquet, as read back.
+_BYTES = 24 * 2**20
+_MOST_ROWS = 100_000
+_PAUSES = (1, 2, 5, 10, 20)
+
+
+class Reader:
+    """The chunks of one table. ``wait`` sleeps, and says True if it is asked to stop."""
+
+    def __init__(
+        self,
+        source: str,
+        server: MySQL,
+        shape: Shape,
+        condition: str,
+        wait: Callable[[float], bool],
+        most_rows: int = _MOST_ROWS,
+    ) -> None:
+        self._source, self._server, self._shape, self._wait = source, server, shape, wait
+        self._condition, self._most_rows = condition, most_rows
+        self._row_bytes = max(shape.average_row, 1)
+        self._after: Key | None = None
+        self._process: Process | None = None
+
+    def stop(self) -> None:
+        """End a query that another thread waits for."""
+        if self._process:
+            self._process.kill()
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """The chunks that have rows.
+
+        Raises:
+            SourceError: MySQL refused, or the connection was lost too often.
+            ArchiveError: a value does not fit.
+        """
+        lost, ended = 0, False
+        while not ended:
+            try:
+                with (
+                    connected(self._source, self._server) as connection,
+                    Process(f"{self._source}.{self._shape.name}", self._server) as process,
+                ):
+                    self._process = process
+                    condition = self._bounded(connection)
+                    while not ended:
+                        last = self._last(connection, condition)
+                        process.ask(self.select(f"{condition} and {self._within(last)}"))
+                        made = rows.table(self._shape.columns, process.answer())
+                        if len(made):
+                            self._row_bytes = max(made.nbytes // len(made), 1)
+                        self._after, ended, lost = last, last is None, 0
+                        if len(made):
+                            yield made
+            except ConnectionLost:
+                if lost == len(_PAUSES) or self._wait(_PAUSES[lost]):
+                    raise
+                lost += 1
+
+    def select(self, condition: str) -> str:
+        """What reads rows; the policy's condition alone is what the manifest keeps."""
+        shape = self._shape
+        keys = ", ".join(one.key for one in shape.walk.primary_key)
+        return (
+            f"select {rows.select_list(shape.columns)} from {quoted(shape.name)} force index (primary) "
+            f"where {condition} order by {keys}"
+        )
+
+    def _bounded(self, connection: Connection) -> str:
+        """The condition, with the smallest and the largest key that meet it: else each run would walk the whole table.
+
+        Asked of the age column's index, which has the key in it.
+        """
+        first = self._shape.primary_key[0]
+        if first.kind != "number" or first.data_type in ("enum", "set", "bit", "year"):
+            return self._condition
+        name = quoted(first.name)
+        ((low, high),) = ask(
+            connection, f"select min({name}), max({name}) from {quoted(self._shape.name)} where {self._condition}"
+        )
+        if low is None:
+            return "false"
+        return f"{name} >= {int(low)} and {name} <= {int(high)} and {self._condition}"
+
+    def _last(self, connection: Connection, condition: str) -> Key | None:
+        """The key up to which the next chunk goes; None: to the end."""
+        size = max(1, min(self._most_rows, _BYTES // self._row_bytes))
+        while True:
+            last = boundary(connection, self._shape.walk, condition, self._after, size)
+            if size == 1 or not self._shape.has_long_values:
+                return last
+            long = " + ".join(
+                f"ifnull(length({quoted(one.name)}), 0)" for one in self._shape.columns if one.part == "digest"
+            )
+            ((length, many),) = ask(
+                connection,
+                f"select ifnull(sum({long}), 0), count(*) from {quoted(self._shape.name)} force index (primary) "
+                f"where {condition} and {self._within(last)}",
+            )
+            if length <= _BYTES or many <= 1:
+                return last
+            size = max(1, min(size, int(many)) * _BYTES // int(length) // 2)
+
+    def _within(self, last: Key | None) -> str:
+        return f"{behind(self._shape.walk, self._after)} and {up_to(self._shape.walk, last)}"

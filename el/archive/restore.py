@@ -1,0 +1,239 @@
+"""Bringing rows back from the archive: into a table of MySQL, or as Parquet files.
+
+In: a table's archive and which of its rows are wanted. Out: for each row its last version, as it was when it was
+deleted. Every object is read whole by the version that the journal names, and proven, before a row of it is used.
+
+Rows in the archive are never marked as restored: they stay there until their class's end, and a row that is archived
+again later is another version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from el import settings
+from el.archive import keys, objects, rows, target
+from el.archive.contents import Contents, key_text, key_texts
+from el.archive.journal import ChunkState
+from el.archive.objects import Manifest
+from el.archive.target import Counts, Target
+from el.config import Table
+from el.errors import ArchiveError, UsageError
+from el.mysql.connection import connected
+from el.text import aligned
+
+#: How an age is written: what MySQL prints, or the beginning of it.
+_AGE = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows: those of some keys, those of a range of ages, or all. ``to`` is not among them."""
+
+    keys: tuple[str, ...] = ()
+    since: str | None = None
+    to: str | None = None
+    everything: bool = False
+
+    def check(self) -> None:
+        """Raises UsageError unless exactly one of the three was asked for."""
+        asked = [bool(self.keys), self.since is not None or self.to is not None, self.everything]
+        if sum(asked) != 1:
+            raise UsageError("choose one: --keys, --from and --to, or --all. Nothing was restored.")
+        for name, text in (("--from", self.since), ("--to", self.to)):
+            if text is not None and not re.fullmatch(_AGE, text):
+                raise UsageError(
+                    f"{name} {text!r} must be a date or a time as MySQL prints it, such as 2024-05-31 or "
+                    '"2024-05-31 12:00:00", TIMESTAMP in UTC. Nothing was restored.'
+                )
+
+
+@dataclass
+class Restored:
+    """What became of the rows that were wanted."""
+
+    table: str
+    into: str
+    wanted: int = 0
+    counts: Counts = field(default_factory=Counts)
+    made: bool = False
+    missing_keys: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Every row that was asked for is there, as it was."""
+        return not (self.counts.differing or self.counts.clashing or self.missing_keys)
+
+
+def chosen(contents: Contents, wanted: Wanted) -> Iterator[tuple[ChunkState, Manifest, pa.Table, list[int]]]:
+    """The wanted rows: per chunk its manifest, its rows, and positions among them.
+
+    Raises:
+        ArchiveError: an object or a manifest is not what was written.
+        LandingError: S3 has no such version, cannot be reached or refuses.
+        UsageError: a key is no key of the table.
+    """
+    for chunk, positions in contents.last_versions():
+        manifest = contents.manifest(chunk)
+        if wanted.keys and not _may_have(contents, chunk, wanted.keys):
+            continue
+        table = contents.read(chunk).table
+        test = _test(contents, chunk, manifest, table, wanted)
+        found = [position for position in positions if test(position)]
+        if found:
+            yield chunk, manifest, table, found
+
+
+def _test(
+    contents: Contents, chunk: ChunkState, manifest: Manifest, table: pa.Table, wanted: Wanted
+) -> Callable[[int], bool]:
+    if wanted.everything:
+        return lambda _: True
+    columns = contents.key_columns(chunk)
+    if wanted.keys:
+        asked = {key_text(keys.parse(text, columns)) for text in wanted.keys}
+        own = key_texts(columns, table)
+        return lambda position: own[position] in asked
+    age = next(one for one in manifest.archived if one.name.lower() == manifest.age.lower())
+    # Times as MySQL prints them are in order as texts. A row without an age is never archived.
+    ages = [value or b"" for value in rows.to_canonical(age, table.column(age.name)).to_pylist()]
+    since, to = (wanted.since or "").encode(), (wanted.to or "~").encode()
+    return lambda position: since <= ages[position] < to
+
+
+def _may_have(contents: Contents, chunk: ChunkState, texts: Sequence[str]) -> bool:
+    found = contents.key_range(chunk)
+    if found is None:
+        return True
+    columns = contents.key_columns(chunk)
+    return any(found[0] <= tuple(int(part) for part in keys.parse(text, columns)) <= found[1] for text in texts)
+
+
+def into_table(
+    table: Table,
+    contents: Contents,
+    wanted: Wanted,
+    into: str,
+    overwrite: bool,
+    moved: Callable[[int], None] = lambda _: None,
+) -> Restored:
+    """Restore into ``DATABASE.TABLE``, which is made if it is not there. ``moved`` is told of rows that are done.
+
+    Raises:
+        UsageError: ``into`` is no name of a table, or the table cannot be made.
+        ArchiveError: what was archived cannot be proven, or a row would not be its copy.
+        SourceError, LandingError: MySQL or S3 cannot be reached or refuses.
+    """
+    database, dot, name = into.partition(".")
+    if not (database and dot and name):
+        raise UsageError(f"--into must be DATABASE.TABLE, such as {table.source}_restore.{table.name}")
+    result = Restored(table.label, into)
+    place: Target | None = None
+    with connected(table.source, settings.archive_mysql(table.source)) as connection:
+        for _, manifest, found, positions in chosen(contents, wanted):
+            if place is None:
+                result.made = target.create(connection, database, name, manifest)
+                place = Target(connection, database, name, overwrite)
+                result.counts = place.counts
+            place.put(manifest, found, positions)
+            result.wanted += len(positions)
+            moved(len(positions))
+    result.missing_keys = _missing(contents, wanted, result.wanted)
+    return result
+
+
+def to_parquet(table: Table, contents: Contents, wanted: Wanted, folder: Path) -> Restored:
+    """Write the rows as Parquet files into a new folder, with the CREATE TABLE of each beside it.
+
+    Raises:
+        UsageError: the folder is there and not empty.
+        ArchiveError: what was archived cannot be proven.
+        LandingError: S3 cannot be reached or refuses.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--parquet {folder} is there and not empty. Nothing was restored. Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    result = Restored(table.label, str(folder))
+    for chunk, manifest, found, positions in chosen(contents, wanted):
+        file = folder / f"{chunk.chunk}.parquet"
+        file.write_bytes(objects.to_parquet(found.take(pa.array(positions, pa.int64()))))
+        file.with_suffix(".sql").write_text(manifest.create_table + ";\n")
+        result.wanted += len(positions)
+        result.counts.restored += len(positions)
+    result.missing_keys = _missing(contents, wanted, result.wanted)
+    return result
+
+
+def _missing(contents: Contents, wanted: Wanted, found: int) -> list[str]:
+    """How many of the keys asked for are not in the archive; a key is found once at most."""
+    asked = set(wanted.keys)
+    if contents.chunks:  # 7 and 07 are one key
+        columns = contents.key_columns(contents.chunks[-1])
+        asked = {key_text(keys.parse(text, columns)).hex() for text in wanted.keys}
+    return [f"{len(asked) - found:,} of {len(asked):,} keys"] if len(asked) > found and wanted.keys else []
+
+
+def report(result: Restored, as_json: bool) -> str:
+    """What ``el-archive restore`` prints."""
+    counts = result.counts
+    if as_json:
+        content = asdict(counts) | {"notes": sorted(counts.notes)}
+        return json.dumps(
+            {"table": result.table, "into": result.into, "made": result.made, "wanted": result.wanted}
+            | content
+            | {"missing": result.missing_keys},
+            indent=1,
+        )
+    lines = aligned(
+        ["table", "into", "wanted", "restored", "there already", "overwritten", "left as they are"],
+        [
+            [
+                result.table,
+                result.into,
+                f"{result.wanted:,}",
+                f"{counts.restored:,}",
+                f"{counts.same:,}",
+                f"{counts.overwritten:,}",
+                f"{counts.differing + counts.clashing:,}",
+            ]
+        ],
+        {2, 3, 4, 5, 6},
+    )
+    return "\n".join([*lines, *(f"note: {note}" for note in sorted(counts.notes))])
+
+
+def problems(result: Restored) -> list[str]:
+    """Why the restore is not complete, and what to do."""
+    found = []
+    if result.counts.differing:
+        found.append(
+            f"{result.into}: {result.counts.differing:,} rows are there and differ from their copies; they were left "
+            "as they are. --overwrite replaces them by what was archived."
+        )
+    if result.counts.clashing:
+        found.append(
+            f"{result.into}: {result.counts.clashing:,} rows cannot be there beside others with the same value of a "
+            "unique key. Restore them into a table of their own."
+        )
+    found += [
+        f"{result.table}: {what} are not in the archive. Look for one: el-archive find {result.table} KEY"
+        for what in result.missing_keys
+    ]
+    return found
+
+
+def contents_of(contents: Contents, label: str) -> Contents:
+    """The same, if there is anything in it.
+
+    Raises:
+        ArchiveError: nothing of the table was archived.
+    """
+    if not contents.all_chunks:
+        raise ArchiveError(f"{label}: nothing was archived yet. Look at ARCHIVE_URL, and at: el-archive plan {label}")
+    return contents

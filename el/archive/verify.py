@@ -1,0 +1,126 @@
+"""Looking at the archive again: whether everything that the journal says is on S3, and is what was proven once.
+
+In: a table's archive. Out: problems, each with what to do. Two looks:
+
+- every object and manifest by S3's list of versions: one that is missing, one that lies under another version or under
+  a delete marker (its copy is intact, but Athena does not see it), one that no record names;
+- the content of some or of all objects, by version: read whole, decoded, every row hashed, held against the manifest
+  and the journal.
+
+Nothing is changed. What is missing may be there still as a version: a bucket that keeps versions forgets nothing by
+itself, unless a lifecycle rule tells it to.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from el.archive.contents import Contents, explain
+from el.archive.store import Stored, TableArchive, Version
+from el.errors import ElError, LandingUnreachable
+from el.text import aligned
+
+
+@dataclass
+class Verified:
+    """One table. ``read`` objects of ``objects`` were read whole; ``rows``: deleted ones."""
+
+    table: str
+    objects: int = 0
+    rows: int = 0
+    read: int = 0
+    bytes_read: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def verify(label: str, archive: TableArchive, sample: int | None) -> Verified:
+    """``sample``: how many objects are read; None: all.
+
+    Raises:
+        LandingUnreachable: S3 does not answer; what it would have said is not known.
+    """
+    result = Verified(label)
+    try:
+        contents = Contents(archive)
+        result.objects, result.rows = len(contents.chunks), contents.deleted_rows
+        result.problems += _listed(contents)
+    except LandingUnreachable:
+        raise
+    except ElError as error:
+        result.problems.append(explain(error))
+        return result
+    chosen = list(contents.chunks)
+    if sample is not None and sample < len(chosen):
+        chosen = random.sample(chosen, sample)
+    for chunk in chosen:
+        try:
+            proven = contents.read(chunk)
+            if max((behind for _, behind in [*chunk.deleted, *chunk.gone]), default=0) > len(proven.hashes):
+                result.problems.append(
+                    f"{archive.url}/_journal: chunk {chunk.chunk} has rows deleted that its object does not have"
+                )
+        except LandingUnreachable:
+            raise
+        except ElError as error:
+            result.problems.append(explain(error))
+        result.read += 1
+        result.bytes_read += chunk.object.size if chunk.object else 0
+    return result
+
+
+def _listed(contents: Contents) -> list[str]:
+    """What S3's list of versions says against the journal."""
+    archive = contents.archive
+    by_key: dict[str, list[Version]] = {}
+    for version in [*archive.versions("rows/"), *archive.versions("_manifests/")]:
+        by_key.setdefault(version.key, []).append(version)
+    problems = []
+    for chunk in contents.chunks:
+        for stored in contents.stored(chunk):
+            problems += _of_object(archive, stored, by_key.get(stored.key, []))
+    for chunk in contents.all_chunks.values():
+        if chunk.chunk in contents.expired and chunk.object:
+            there = [one.version for one in by_key.get(chunk.object.key, [])]
+            if chunk.object.version in there:
+                problems.append(
+                    f"{archive.url}/{chunk.object.key} (version {chunk.object.version}): the journal says that it was "
+                    "deleted at its class's end, and it is there"
+                )
+    known = {key for name in contents.all_chunks for key in (archive.rows_key(name), archive.manifest_key(name))}
+    problems += [
+        f"{archive.url}/{key}: no record of the journal names it. Find out who wrote it; its rows look archived "
+        "to who reads the folder"
+        for key in sorted(by_key.keys() - known)
+    ]
+    return problems
+
+
+def _of_object(archive: TableArchive, stored: Stored, found: Sequence[Version]) -> list[str]:
+    where = f"{archive.url}/{stored.key} (version {stored.version})"
+    own = next((one for one in found if one.version == stored.version and not one.is_marker), None)
+    if own is None:
+        return [f"{where} is missing: its rows are nowhere. Look for a copy of the bucket, and who may delete versions"]
+    if own.size != stored.size:
+        return [f"{where} has {own.size:,} bytes and {stored.size:,} were written"]
+    latest = next((one for one in found if one.is_latest), None)
+    if latest and latest.is_marker:
+        return [f"{where} is hidden by a delete marker. Its copy is there; delete the marker: aws s3api delete-object"]
+    if latest and latest.version != stored.version:
+        return [
+            f"{where} lies under another version, {latest.version}. Its copy is there; find out who wrote, and delete "
+            "that version"
+        ]
+    return []
+
+
+def report(results: Sequence[Verified], as_json: bool) -> str:
+    """What ``el-archive verify`` prints; the problems are told as errors, and in ``--json``."""
+    if as_json:
+        return json.dumps({"tables": [asdict(one) for one in results]}, indent=1)
+    body = [
+        [one.table, f"{one.objects:,}", f"{one.rows:,}", f"{one.read:,}", f"{len(one.problems):,}"] for one in results
+    ]
+    return "\n".join(aligned(["table", "objects", "rows deleted", "objects read", "problems"], body, {1, 2, 3, 4}))

@@ -1,0 +1,137 @@
+"""The deleting transaction by itself: what it locks, and that it takes itself back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymysql
+import pytest
+
+from el.archive import rows
+from el.archive.delete import Copies, Deleter, Horizon
+from el.archive.objects import Proven
+from el.archive.table import Shape
+from el.errors import ArchiveError
+from el.settings import archive_mysql
+from tests.archive.made import read, read_shape, session
+from tests.conftest import Source
+
+KEYS = {
+    "id bigint": "seq",
+    "id varchar(40)": "concat('k', seq)",
+    "a int, id varchar(20)": "seq mod 7, concat('k', seq)",
+    "id binary(16)": "unhex(md5(seq))",
+    "id datetime": "'2024-01-01' + interval seq minute",
+    "a enum('x','y'), b date, id decimal(12,2)": "1 + seq mod 2, '2024-01-01', seq / 4",
+}
+
+
+def made(source: Source, key: str, values: str, many: int) -> tuple[Shape, Copies]:
+    """A table of ``many`` rows with such a key, and their proven copies."""
+    parts = key.split(", ")
+    names = [part.split()[0] for part in parts]
+    source.mysql(
+        f"create table t ({' not null, '.join(parts)} not null, v int, primary key ({', '.join(names)}))",
+        f"insert into t select {values}, 0 from seq_1_to_{many}",
+    )
+    with session(source) as connection:
+        shape = read_shape(connection, "t")
+        table = read(connection, shape, "true")
+    return shape, Copies(shape, Proven(table, rows.hashes(shape.columns, table)))
+
+
+def deleter(source: Source, shape: Shape, **more: Any) -> Deleter:
+    return Deleter(source.name, archive_mysql(source.name), shape, more.get("horizon"), lambda _: False)
+
+
+@pytest.fixture(autouse=True)
+def _credentials(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in source.env.items():
+        if name.startswith("ARCHIVE_"):
+            monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_batch_looks_its_keys_up_and_never_reads_the_whole_table(source: Source, key: str) -> None:
+    shape, copies = made(source, key, KEYS[key], 6000)
+    positions = range(5000)
+    with deleter(source, shape) as one, one.connection.cursor() as cursor:
+        for statement in (f"{one._look}{{}} for update", f"{one._delete}{{}} limit 5001"):
+            cursor.execute(f"explain {statement.format(copies.condition(positions))}")
+            (plan,) = cursor.fetchall()
+            assert plan[3] == "range", plan
+        before = reads(cursor)
+        outcome = one.delete(copies, positions)
+        assert len(outcome.deleted) == 5000
+        assert reads(cursor) - before < 3 * 5000  # once to look, once to delete
+
+
+def reads(cursor: Any) -> int:
+    cursor.execute("show session status like 'Handler_read%'")
+    return sum(int(value) for _, value in cursor.fetchall())
+
+
+def test_a_row_beside_the_batch_can_be_written_while_the_transaction_is_open(source: Source) -> None:
+    shape, copies = made(source, "id int", "2 * seq", 100)
+    with deleter(source, shape) as one:
+        connection = one.connection
+        connection.begin()
+        with connection.cursor() as cursor:
+            one._compare(cursor, copies, range(50))
+            source.mysql("set innodb_lock_wait_timeout = 1")
+            source.mysql("update t set v = 1 where id = 102", "insert into t values (51, 0)")  # between two of them
+            with pytest.raises(pymysql.err.OperationalError):
+                source.mysql("update t set v = 1 where id = 50")
+        connection.rollback()
+
+
+def test_a_deletion_that_takes_more_rows_than_were_proven_is_rolled_back(source: Source) -> None:
+    shape, copies = made(source, "id int", "seq", 10)
+    with deleter(source, shape) as one:
+        one._delete += "id > 5 or "
+        with pytest.raises(ArchiveError, match="deleted 4 rows where 3 were proven"):
+            one.delete(copies, [0, 1, 2])
+    source.admin.rollback()
+    with source.admin.cursor() as cursor:
+        cursor.execute("select count(*) from t")
+        assert cursor.fetchone() == (10,)
+
+
+def test_a_key_that_mysql_calls_equal_and_that_is_another_is_a_changed_row_and_not_gone(source: Source) -> None:
+    shape, copies = made(source, "id varchar(20)", "concat('k', seq)", 3)
+    source.mysql("update t set id = 'K2' where id = 'k2'", "delete from t where id = 'k3'")
+    with deleter(source, shape) as one:
+        outcome = one.delete(copies, range(3))
+    assert (outcome.deleted, outcome.gone, outcome.left) == ([0], [2], {"changed": [1]})
+
+
+def test_a_text_key_is_no_number(source: Source) -> None:
+    shape, copies = made(source, "id varchar(20)", "elt(seq, '0', 'abc', '00', '0x', '')", 5)
+    source.mysql("delete from t where id = '0'")
+    with deleter(source, shape) as one:
+        outcome = one.delete(copies, [copies.keys.index((b"0",))])
+    assert len(outcome.gone) == 1
+    source.admin.rollback()
+    with source.admin.cursor() as cursor:
+        cursor.execute("select count(*) from t")
+        assert cursor.fetchone() == (4,)
+
+
+def test_a_row_without_a_cursor_is_not_before_the_horizon(source: Source) -> None:
+    shape, copies = made(source, "id int", "seq", 3)
+    source.mysql("alter table t add u datetime(6)", "update t set u = '2026-01-01' where id = 1")
+    source.mysql("update t set u = '2026-01-01 00:00:00.000001' where id = 2")
+    with session(source) as connection:
+        shape = read_shape(connection, "t")
+        table = read(connection, shape, "true")
+    copies = Copies(shape, Proven(table, rows.hashes(shape.columns, table)))
+    horizon = Horizon("u", "datetime", "2026-01-01 00:00:00.000001")
+    with deleter(source, shape, horizon=horizon) as one:
+        outcome = one.delete(copies, range(3))
+    assert (outcome.deleted, outcome.left) == ([0], {"horizon": [1, 2]})
+
+
+@pytest.mark.parametrize("value", ["' or 1", "", "2026-01-01'--"])
+def test_a_horizon_that_is_no_time_is_refused(value: str) -> None:
+    with pytest.raises(ArchiveError, match="horizon"):
+        _ = Horizon("u", "datetime", value).sql

@@ -1,0 +1,114 @@
+"""The archive's policies of ``deploy/iam``, enforced: each command works with its own, and may do nothing else.
+
+The local AWS asks for the right to put an object where S3 asks for ``PutObjectLegalHold``: whoever holds objects here
+has that right as well, and an account has to show the other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.archive.test_restore import TABLE, configure, rows
+from tests.conftest import Source
+from tests.deploy.guarded_s3 import ARCHIVE_BUCKET, BUCKET, GuardedS3, guarded_s3, policy
+
+ARCHIVE_ROLES = ("archive", "archive-restore", "archive-hold", "archive-expire")
+TABLE_KEY = "archive/clinic/visits"
+WRITERS = {"archive"}
+#: Every kind of key, who may put it, and who may delete a version of it for ever. Written by hand.
+KEYS: dict[str, tuple[set[str], set[str]]] = {
+    f"{TABLE_KEY}/rows/20261125T010203Z-archive-3fa9c1-0001.parquet": (WRITERS, {"archive-expire"}),
+    f"{TABLE_KEY}/_manifests/20261125T010203Z-archive-3fa9c1-0001.json": (WRITERS, {"archive-expire"}),
+    f"{TABLE_KEY}/_journal/{1:020d}.json": ({"archive", "archive-expire"}, set()),
+    f"{TABLE_KEY}/_holds/20261125T010203Z-3fa9c1.json": ({"archive-hold"}, set()),
+    f"{TABLE_KEY}/_certificates/20261125T010203Z-archive-3fa9c1-0001.json": ({"archive-expire"}, set()),
+    f"{TABLE_KEY}/anything.json": (set(), set()),
+    "elsewhere/clinic/visits/rows/1.parquet": (set(), set()),
+}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[GuardedS3]:
+    put = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{ARCHIVE_BUCKET}/*"}
+    policies = {role: [policy(role)] for role in ARCHIVE_ROLES}
+    policies["holder"] = [policy("archive-hold"), {"Version": "2012-10-17", "Statement": [put]}]
+    with guarded_s3(policies) as server:
+        yield server
+
+
+def allowed(call: Any, **arguments: Any) -> bool:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+            return False
+        raise
+    return True
+
+
+@pytest.mark.parametrize("role", ARCHIVE_ROLES)
+def test_each_role_puts_and_deletes_what_is_its_own_and_no_other_key(guarded: GuardedS3, role: str) -> None:
+    s3, admin = guarded.client(role), guarded.client("admin")
+    for key, (writers, deleters) in KEYS.items():
+        version = admin.put_object(Bucket=ARCHIVE_BUCKET, Key=key, Body=b"{}")["VersionId"]
+        one = {"Bucket": ARCHIVE_BUCKET, "Key": key}
+        readable = key.startswith("archive/")
+        assert allowed(s3.put_object, **one, Body=b"{}") == (role in writers), f"{role} puts {key}"
+        assert allowed(s3.get_object, **one) == readable, f"{role} gets {key}"
+        assert allowed(s3.get_object, **one, VersionId=version) == readable, f"{role} gets a version of {key}"
+        assert not allowed(s3.delete_object, **one), f"{role} hides {key}"
+        assert allowed(s3.delete_object, **one, VersionId=version) == (role in deleters), f"{role} deletes {key}"
+
+
+def test_holds_are_for_one_role_alone() -> None:
+    for role in ARCHIVE_ROLES:
+        allows = [one for one in policy(role)["Statement"] if one["Effect"] == "Allow"]
+        holds = [one["Resource"] for one in allows if "s3:PutObjectLegalHold" in one["Action"]]
+        folders = [f"arn:aws:s3:::{ARCHIVE_BUCKET}/archive/*/{folder}/*" for folder in ("rows", "_manifests")]
+        assert holds == ([folders] if role == "archive-hold" else [])
+
+
+@pytest.mark.parametrize("role", ARCHIVE_ROLES)
+def test_no_role_goes_around_a_lock_or_changes_the_bucket(guarded: GuardedS3, role: str) -> None:
+    s3 = guarded.client(role)
+    enabled = {"Bucket": ARCHIVE_BUCKET, "VersioningConfiguration": {"Status": "Suspended"}}
+    assert not allowed(s3.put_bucket_versioning, **enabled)
+    assert not allowed(s3.delete_bucket_lifecycle, Bucket=ARCHIVE_BUCKET)
+    assert not allowed(s3.put_bucket_policy, Bucket=ARCHIVE_BUCKET, Policy="{}")
+    denied = [one for one in policy(role)["Statement"] if one["Effect"] == "Deny"]
+    assert any("s3:BypassGovernanceRetention" in one["Action"] and one["Resource"] == "*" for one in denied)
+
+
+def test_run_restore_hold_and_expire_work_with_their_own_policies(source: Source, guarded: GuardedS3) -> None:
+    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_50")
+    configure(source, mode="merge", cursor="created_at")
+    usual = dict(source.env)
+    roles, label = guarded.roles, f"{source.name}.t"
+    source.env |= {"LANDING_URL": f"s3://{BUCKET}/landing", "ARCHIVE_URL": f"s3://{ARCHIVE_BUCKET}/archive"}
+    try:
+        source.archive("plan", env=roles["archive"])
+        refused = source.archive("run", "--execute", code=1, env=roles["archive-restore"])
+        assert "access is denied" in refused.err
+        assert rows(source, "select count(*) from t") == [(50,)]
+
+        hold = source.archive("hold", "add", label, "--keys", "7", "--reason", "x", "--json", env=roles["holder"])
+        assert source.archive("run", "--execute", "--json", env=roles["archive"]).json["tables"][0]["deleted"] == 49
+        assert rows(source, "select id from t") == [(7,)]
+        source.archive("verify", "--all", env=roles["archive-restore"])
+        source.archive("find", label, "8", env=roles["archive-restore"])
+        source.archive("drill", env=roles["archive-restore"])
+        source.archive("hold", "add", label, "--where", "true", "--reason", "x", env=roles["holder"])
+        source.archive("hold", "remove", label, hold.json["hold"], "--reason", "x", env=roles["holder"])
+        assert source.archive("expire", "--json", env=roles["archive-expire"]).json["tables"][0]["due"] == []
+        source.archive("expire", "--execute", env=roles["archive-expire"])
+        source.archive("restore", label, "--all", "--into", label, env=roles["archive-restore"])
+        assert rows(source, "select count(*) from t") == [(50,)]
+        for role in ("archive-restore", "archive"):
+            refused = source.archive("hold", "add", label, "--keys", "9", "--reason", "x", code=1, env=roles[role])
+            assert "access is denied" in refused.err
+    finally:
+        source.env.update(usual)
