@@ -47,10 +47,8 @@ class Mother:
         self._address = str(Path(self._folder.name) / "socket")
         self._process = subprocess.Popen([sys.executable, "-m", "tests.forks", self._address], stdin=subprocess.PIPE)
 
-    def run(
-        self, program: str, arguments: tuple[str, ...], folder: Path, env: dict[str, str]
-    ) -> tuple[int, str, str]:
-        """Run the ``main`` of a module. Exit code (minus the signal, as subprocess has it), standard output, standard error."""
+    def run(self, program: str, arguments: tuple[str, ...], folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
+        """Run the ``main`` of a module. Exit code (or minus the signal), standard output, standard error."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
             request = json.dumps([program, arguments, str(folder), env]).encode()
             connection.sendall(len(request).to_bytes(8, "big") + request)

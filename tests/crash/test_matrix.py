@@ -168,7 +168,7 @@ def happens(source: Source, wire: Wires, stage: str, table: str, cell: Cell) -> 
 
 
 def not_right(source: Source, table: str) -> list[str]:
-    """What of MySQL's rows, the commits, the ledger and dlt's loads does not fit together."""
+    """What of MySQL's rows, the commits, the ledger, dlt's loads and the horizon does not fit together."""
     found = []
     try:
         assert_equal(source, table)
@@ -181,6 +181,9 @@ def not_right(source: Source, table: str) -> list[str]:
         found.append(f"the commits are {commits} and the ledger has {ledger}")
     if sorted(loads) != sorted((load_id,) for _, load_id in commits):
         found.append(f"the commits are {commits} and dlt's loads {loads}")
+    horizon = source.beside(f"{source.name}/{table}/_applied.json")
+    if (horizon["seq"], horizon["load_id"]) != commits[-1]:
+        found.append(f"the horizon is that of commit {horizon['seq']} of {commits}")
     return found
 
 

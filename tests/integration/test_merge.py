@@ -39,6 +39,13 @@ def test_load_publishes_up_to_where_redshift_has_every_row(source: Source) -> No
     commit = source.commit("t", 1)
     assert (applied["seq"], applied["load_id"]) == (1, commit["load_id"])
     assert applied["horizon"] == commit["window"]["next_lo"]
+    for lost in (None, b"{"):  # a loader that was killed behind its COMMIT, and damage
+        source.s3.delete_object(Bucket="el-landing", Key=key)
+        if lost:
+            source.s3.put_object(Bucket="el-landing", Key=key, Body=lost)
+        source.el("load")
+        again = json.loads(source.s3.get_object(Bucket="el-landing", Key=key)["Body"].read())
+        assert again | {"published_at": ""} == applied | {"published_at": ""}
 
 
 def test_a_row_that_commits_late_is_not_lost(source: Source) -> None:
