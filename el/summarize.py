@@ -161,7 +161,10 @@ def _tail(values: pa.Array) -> pa.Array:
 
 
 def _text(values: pa.Array, less_one: pa.Array) -> pa.Array:
-    """Bytes, a character at a place that follows from the row's weight, and the last one."""
+    """Bytes, a character at a place that follows from the row's weight, and the last one.
+
+    Where a character may be several bytes the first stands for the one at a place.
+    """
     content = _Bytes(values)
     # In 32 bits without a sign, which nothing here exceeds: half the work of 64.
     starts, ends = (one.view(_U32) for one in (content.starts, content.ends))
@@ -177,14 +180,24 @@ def _text(values: pa.Array, less_one: pa.Array) -> pa.Array:
     if filled:
         number = pc.if_else(filled, number, pa.scalar(0, _U32))
     if not content.is_ascii:
-        # Where a character may be several bytes it is another number.
-        many = pc.cast(pc.utf8_length(values), _U32)
-        others = pc.fill_null(pc.not_equal(many, lengths), False)
-        text = _Characters(values.filter(others))
-        place = pc.shift_right(pc.multiply(less_one.filter(others), pc.cast(text.many, _U32)), _SHIFT)
-        found = pc.add(pc.multiply(text.at(pc.cast(place, pa.int64())), FIRST), text.at(pc.subtract(text.many, 1)))
-        number = pc.replace_with_mask(number, others, pc.cast(found, _U32))
+        others = pc.fill_null(pc.not_equal(pc.cast(pc.utf8_length(values), _U32), lengths), False)
+        if pc.any(others).as_py():
+            number = pc.replace_with_mask(number, others, _first_and_last(content, others))
     return _as_null(values, pc.add(pc.multiply(lengths, _BYTES), number))
+
+
+def _first_and_last(content: _Bytes, others: pa.Array) -> pa.Array:
+    """The first and the last character of those texts that have one of several bytes.
+
+    To find the n-th would be to look at every byte, which costs more than all the rest.
+    """
+    first = pc.cast(content.starts.filter(others), pa.int64())
+    last = pc.subtract(pc.cast(content.ends.filter(others), pa.int64()), 1)
+    for _ in range(3):  # back to the byte that begins it
+        follows = pc.equal(pc.bit_wise_and(content.anywhere(last), 0xC0), 0x80)
+        last = pc.subtract(last, pc.cast(follows, pa.int64()))
+    found = pc.add(pc.multiply(content.character(first), FIRST), content.character(last))
+    return pc.cast(found, _U32)
 
 
 def _as_null(values: pa.Array, numbers: pa.Array) -> pa.Array:
@@ -223,9 +236,22 @@ class _Bytes:
         places = pc.max_element_wise(pc.min_element_wise(places, len(self.content) - 1), 0)
         return pc.cast(pc.take(self.content, places), pa.int64())
 
+    def character(self, places: pa.Array) -> pa.Array:
+        """The characters that begin at places in the content, as Unicode's numbers."""
+        first = self.anywhere(places)
+        found, largest = first, pc.max(first).as_py() or 0
+        for limit, mask, follow in ((0xC0, 0x1F, 1), (0xE0, 0x0F, 2), (0xF0, 0x07, 3)):
+            if largest >= limit:
+                character = pc.bit_wise_and(first, mask)
+                for n in range(1, follow + 1):
+                    byte = pc.bit_wise_and(self.anywhere(pc.add(places, n)), 0x3F)
+                    character = pc.add(pc.multiply(character, 64), byte)
+                found = pc.if_else(pc.greater_equal(first, limit), character, found)
+        return found
+
 
 class _Characters:
-    """The characters of any text, as Unicode's numbers. What stands for NULL is anything.
+    """The characters of any text, as Unicode's numbers, for keys alone. What stands for NULL is anything.
 
     Where the characters begin is found for all at once: at the bytes that do not continue one.
     """
@@ -247,13 +273,4 @@ class _Characters:
         """The character at a position in each text, counted from 0; 0 outside of it."""
         inside = pc.and_(pc.greater_equal(positions, 0), pc.less(positions, self.many))
         places = self._begins.take(pc.if_else(inside, pc.add(self._before, positions), 0))
-        first = self._content.anywhere(places)
-        found, largest = first, pc.max(first).as_py() or 0
-        for limit, mask, follow in ((0xC0, 0x1F, 1), (0xE0, 0x0F, 2), (0xF0, 0x07, 3)):
-            if largest >= limit:
-                character = pc.bit_wise_and(first, mask)
-                for n in range(1, follow + 1):
-                    byte = pc.bit_wise_and(self._content.anywhere(pc.add(places, n)), 0x3F)
-                    character = pc.add(pc.multiply(character, 64), byte)
-                found = pc.if_else(pc.greater_equal(first, limit), character, found)
-        return pc.if_else(inside, found, 0)
+        return pc.if_else(inside, self._content.character(places), 0)

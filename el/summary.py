@@ -11,7 +11,8 @@ Both sides reduce a value to a number n(x), modulo the prime ``P``, by rules tha
     DECIMAL               its digits without the point
     DATE, TIMESTAMP       days, microseconds since 1970
     REAL, DOUBLE          thirty binary places below 2^32, whole numbers below 2^62, beyond that the sign
-    text, JSON            bytes, the last character, and one at a place that differs from row to row
+    text, JSON            bytes, the last character, and one at a place that differs from row to row: the first, if
+                          the text is not all ASCII
     binary                bytes, and the last seven of them as a number
 
 The key of a row is its primary key's numbers, chained; text has six of its characters in it, and a table without a

@@ -94,7 +94,8 @@ def _number(column: LandedColumn) -> str:
     if found := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
         return _digits(name, int(found[1]), int(found[2]))
     if kind.startswith("varchar") or kind == "super":
-        anywhere = f"cast({_WEIGHT} * len({name}) / {2**WEIGHT_BITS} as integer) + 1"
+        place = f"cast({_WEIGHT} * len({name}) / {2**WEIGHT_BITS} as integer) + 1"
+        anywhere = f"case when octet_length({name}) = len({name}) then {place} else 1 end"
         return f"{_bytes(name)} + {_pair(_character(name, anywhere), _character(name, f'len({name})'))}"
     raise NotImplementedError(f"no summary of {kind}")
 

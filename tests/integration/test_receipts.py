@@ -71,8 +71,8 @@ DAMAGES: dict[str, tuple[Callable[[], list[Row]], str]] = {
     "one number": (changed(5, a=7), "column a has other values"),
     "a row lost, another one doubled": (lambda: [*rows()[:7], rows()[3]], "the set of keys is another"),
     "rows that changed their values": (
-        lambda: [one | {"v": other["v"]} for one, other in zip(rows(), rows()[::-1], strict=True)],
-        "column v has other values",
+        lambda: [one | {"d": other["d"]} for one, other in zip(rows(), rows()[::-1], strict=True)],
+        "column d has other values",
     ),
     "a NULL": (changed(2, b=None), "column b has 1 NULLs instead of 0"),
     "trailing blanks": (all_with(lambda r: {"v": r["v"].rstrip()}), "column v has other values"),

@@ -224,9 +224,10 @@ def test_bytes_that_lie_under_null_do_not_count() -> None:
     hidden = pa.StringArray.from_buffers(4, offsets, content, pa.py_buffer(bytes([0b1101])), 1)
     plain = pa.array(["é", None, "a", "ü"])
     assert hidden.equals(plain)
-    found = []
-    for values in (hidden, plain):
-        summarizer = Summarizer([("v", False)], SALT)
-        summarizer.add(pa.table({"v": values}))
-        found.append(summarizer.summary)
-    assert found[0] == found[1]
+    for begin, end in ((0, 4), (1, 3)):  # in the second only bytes under NULL are not ASCII
+        found = []
+        for values in (hidden, plain):
+            summarizer = Summarizer([("id", True), ("v", False)], SALT)
+            summarizer.add(pa.table({"id": range(4), "v": values}).slice(begin, end - begin))
+            found.append(summarizer.summary)
+        assert found[0] == found[1]
