@@ -40,7 +40,7 @@ class Shape:
 
     ``data_bytes`` and ``index_bytes`` are InnoDB's, ``free_bytes`` what it may use again, ``estimated_rows`` its guess.
     ``foreign_keys`` on the table are how many InnoDB knows, also those of databases that the user may not see; None
-    without the privilege PROCESS. ``indexed`` are the first columns of the table's indexes, ``auto_increment`` the column
+    without the privilege PROCESS. ``indexed`` are the first columns of the indexes, ``auto_increment`` the column
     of that name.
     """
 
