@@ -144,7 +144,7 @@ def into_table(
             place.put(manifest, found, positions)
             result.wanted += len(positions)
             moved(len(positions))
-    result.missing_keys = _missing(wanted, result.wanted)
+    result.missing_keys = _missing(contents, wanted, result.wanted)
     return result
 
 
@@ -166,14 +166,17 @@ def to_parquet(table: Table, contents: Contents, wanted: Wanted, folder: Path) -
         file.with_suffix(".sql").write_text(manifest.create_table + ";\n")
         result.wanted += len(positions)
         result.counts.restored += len(positions)
-    result.missing_keys = _missing(wanted, result.wanted)
+    result.missing_keys = _missing(contents, wanted, result.wanted)
     return result
 
 
-def _missing(wanted: Wanted, found: int) -> list[str]:
+def _missing(contents: Contents, wanted: Wanted, found: int) -> list[str]:
     """How many of the keys asked for are not in the archive; a key is found once at most."""
-    many = len(set(wanted.keys)) - found
-    return [f"{many:,} of {len(set(wanted.keys)):,} keys"] if wanted.keys and many > 0 else []
+    asked = set(wanted.keys)
+    if contents.chunks:  # 7 and 07 are one key
+        columns = contents.key_columns(contents.chunks[-1])
+        asked = {key_text(keys.parse(text, columns)).hex() for text in wanted.keys}
+    return [f"{len(asked) - found:,} of {len(asked):,} keys"] if len(asked) > found and wanted.keys else []
 
 
 def report(result: Restored, as_json: bool) -> str:

@@ -35,6 +35,13 @@ _ROWS, _BYTES = 500, 4 << 20
 #: Values longer than this are written as escaped text: hex would double them, and a statement has a largest size.
 _LONG = 1024
 _DUPLICATE = 1062
+#: Why MySQL refuses a row, where that is not what it would be of a read.
+_REFUSALS = {
+    1142: "the archive's user may not insert or update there",
+    1452: "a row that they refer to by a foreign key is not there; restore that table first",
+    3819: "a CHECK of the table does not allow them",
+    4025: "a CHECK of the table does not allow them",
+}
 _SESSION = (
     # Zero is a value of an AUTO_INCREMENT column too, and 30 February one of a DATE.
     "set session sql_mode = 'NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
@@ -149,7 +156,7 @@ class Target:
                 if error.args[0] in mysql.LOST:
                     raise
                 raise ArchiveError(
-                    f"{self.label}: MySQL refuses rows of {manifest.object}: {mysql.reason(error.args[0])}. Nothing "
+                    f"{self.label}: MySQL refuses rows of {manifest.object}: {_why(error)}. Nothing "
                     f"of the last {batch.count:,} rows was restored, what came before them stays. Mend the table, then "
                     "run again: rows that are there already are left as they are."
                 ) from None
@@ -364,6 +371,11 @@ def _portions(table: pa.Table, chosen: Sequence[int]) -> Iterator[list[int]]:
     many = max(1, min(_ROWS, _BYTES * max(len(table), 1) // max(table.nbytes, 1)))
     for first in range(0, len(chosen), many):
         yield list(chosen[first : first + many])
+
+
+def _why(error: pymysql.err.MySQLError) -> str:
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    return _REFUSALS.get(number) or mysql.reason(number)
 
 
 def _run(connection: Connection, statement: str) -> None:

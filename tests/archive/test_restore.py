@@ -72,7 +72,7 @@ def test_rows_come_back_into_a_new_table(source: Source, table: str) -> None:
 def test_some_keys_and_ages_come_back_and_no_others(source: Source, table: str) -> None:
     source.mysql("update t set created_at = date_add('2024-01-01', interval id day)")
     made.archive(source, "t")
-    source.archive("restore", table, "--keys", "3", "--keys", "9", "--into", table)
+    source.archive("restore", table, "--keys", "3", "--keys", "9", "--keys", "09", "--into", table)
     assert rows(source, "select id from t order by id") == [(3,), (9,)]
     source.archive("restore", table, "--from", "2024-01-05", "--to", "2024-01-07 00:00:00", "--into", table)
     assert rows(source, "select id from t order by id") == [(3,), (4,), (5,), (9,)]
@@ -302,3 +302,17 @@ def test_a_restore_waits_for_no_lock_on_other_rows(source: Source, table: str) -
     source.archive("restore", table, "--all", "--into", table)
     writer.commit()
     assert rows(source, "select count(*) from t") == [(10,)]
+
+
+def test_a_row_whose_parent_is_missing_is_refused_with_the_reason(source: Source, table: str) -> None:
+    source.mysql("create table parents (v varchar(50) primary key)", "insert into parents select v from t")
+    made.archive(source, "t")
+    source.mysql("delete from parents where v = 'row 5'", "alter table t add foreign key (v) references parents (v)")
+    refused = source.archive("restore", table, "--all", "--into", table, code=1)
+    assert "a row that they refer to by a foreign key is not there; restore that table first" in refused.err
+    assert "row 5" not in refused.err
+    assert rows(source, "select count(*) from t") == [(0,)]
+    # A table that is made has no foreign keys.
+    source.mysql(f"create database {source.name}_restore")
+    done = source.archive("restore", table, "--all", "--into", f"{source.name}_restore.t", "--json").json
+    assert done["restored"] == 10
