@@ -65,8 +65,10 @@ class Plan:
 
     def json(self) -> dict[str, Any]:
         """For ``--json``."""
-        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("shape", "horizon")}
-        return shown | {"sql": self.sql}
+        shown = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("label", "shape", "horizon")
+        }
+        return {"table": self.label} | shown | {"sql": self.sql}
 
 
 def make_plan(
