@@ -16,8 +16,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import pymysql
+
 from el.archive.store import Archive
 from el.config import ServerLimits
+from el.errors import ConnectionLost
 from el.mysql.connection import Connection, connected
 from el.mysql.kindness import Kindness, Say
 from el.settings import MySQL
@@ -79,6 +82,15 @@ class Pace:
                 return False
         if said:
             say("")
+        try:
+            return self._may_go_on(connection, rows, say)
+        except pymysql.err.MySQLError as error:
+            raise ConnectionLost(
+                f"source {self._source}: MySQL did not tell how busy it is ({type(error).__name__} {error.args[0]}). "
+                "What was deleted was proven; the next run goes on from here. Run again."
+            ) from None
+
+    def _may_go_on(self, connection: Connection, rows: int, say: Say) -> bool:
         stopped = self._is_stopped
         if not self._kindness.pause(connection, rows, say, stopped) or stopped():
             return False

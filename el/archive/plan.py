@@ -65,8 +65,10 @@ class Plan:
 
     def json(self) -> dict[str, Any]:
         """For ``--json``."""
-        shown = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("shape", "horizon")}
-        return shown | {"sql": self.sql}
+        shown = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("label", "shape", "horizon")
+        }
+        return {"table": self.label} | shown | {"sql": self.sql}
 
 
 def make_plan(
@@ -184,12 +186,23 @@ def _of_age(shape: Shape, name: str) -> list[str]:
 def _of_children(shape: Shape, archived: Iterable[tuple[str, str]]) -> list[str]:
     known = set(archived)
     what = {"CASCADE": "would be deleted too", "SET NULL": "would lose the reference"}
-    return [
+    found = [
         f"rows of {child.database}.{child.table} hang on it by {child.name} (ON DELETE {child.rule}): they "
         f"{what.get(child.rule, 'would block each deletion')}. Give that table an archive policy: children go first"
         for child in shape.children
         if (child.database, child.table) not in known
     ]
+    if shape.foreign_keys is None:
+        found.append(
+            "whether foreign keys of databases that the user may not see hang on it cannot be known: grant process on "
+            "*.* to the user of ARCHIVE__<SOURCE>__CREDENTIALS"
+        )
+    elif shape.foreign_keys > len(shape.children):
+        found.append(
+            f"{shape.foreign_keys - len(shape.children)} foreign keys of tables that the user may not see hang on it, "
+            "and could delete rows there: grant select on that database to the user of ARCHIVE__<SOURCE>__CREDENTIALS"
+        )
+    return found
 
 
 def _of_server(connection: Connection) -> list[str]:

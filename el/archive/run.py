@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -183,6 +184,13 @@ def run(selectors: Sequence[str], options: Options) -> int:
         except ElError as error:
             log.error("%s", error)
             raise
+        except Exception as error:  # its message may quote a value
+            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
+            log.error("internal error: %s at %s", type(error).__name__, frames)
+            raise ElError(
+                f"internal error: {type(error).__name__}. What was deleted was proven; the next run goes on from the "
+                f"journal. It is a mistake in el: please report it with the log, {this.log_file}"
+            ) from None
 
 
 class _Conductor:

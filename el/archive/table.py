@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+import pymysql
+
 from el.archive.rows import Column, column
 from el.errors import ArchiveError
 from el.mysql import types
@@ -37,7 +39,9 @@ class Shape:
     """One table. ``unknown`` are columns of a type that cannot be carried, ``delete_triggers`` names.
 
     ``data_bytes`` and ``index_bytes`` are InnoDB's, ``free_bytes`` what it may use again, ``estimated_rows`` its guess.
-    ``indexed`` are the first columns of the table's indexes, ``auto_increment`` the column of that name.
+    ``foreign_keys`` on the table are how many InnoDB knows, also those of databases that the user may not see; None
+    without the privilege PROCESS. ``indexed`` are the first columns of the indexes, ``auto_increment`` the column
+    of that name.
     """
 
     database: str
@@ -51,6 +55,7 @@ class Shape:
     kind: str
     auto_increment: str | None
     children: tuple[Child, ...]
+    foreign_keys: int | None
     delete_triggers: tuple[str, ...]
     indexed: frozenset[str]
     estimated_rows: int
@@ -150,6 +155,7 @@ def read_shape(connection: Connection, table: str) -> Shape:
         kind=str(kind).upper(),
         auto_increment=auto,
         children=_children(connection, table),
+        foreign_keys=_foreign_keys(connection, table),
         delete_triggers=tuple(
             str(name)
             for (name,) in rows(
@@ -210,3 +216,24 @@ def _children(connection: Connection, table: str) -> tuple[Child, ...]:
         )
         for place, pairs in own.items()
     )
+
+
+def _foreign_keys(connection: Connection, table: str) -> int | None:
+    """How many InnoDB knows. ``information_schema`` hides those of tables without a privilege, and they cascade."""
+    for view in ("innodb_sys_foreign", "innodb_foreign"):  # MariaDB's name, and MySQL 8's
+        try:
+            found = rows(
+                connection,
+                f"select count(*) from information_schema.{view} where cast(ref_name as binary) in "
+                "(concat(cast(convert(database() using filename) as binary), '/', "
+                "cast(convert(%s using filename) as binary)), cast(concat(database(), '/', %s) as binary))",
+                (table, table),
+            )
+            return int(found[0][0])
+        except pymysql.err.MySQLError as error:
+            if error.args[0] == 1109:  # no such table there
+                continue
+            if error.args[0] in (1044, 1142, 1227):
+                return None
+            raise
+    return None

@@ -84,6 +84,7 @@ def escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
+@pytest.mark.timeout(900)  # eighty tables, one after the other
 def test_every_case_is_archived_deleted_and_comes_back_identical(environment: Source) -> None:
     source = environment
     for case in runner.CASES:
@@ -98,7 +99,7 @@ def test_every_case_is_archived_deleted_and_comes_back_identical(environment: So
         prepare(source, name)
         before[name] = rows(source, f"select count(*) from {quoted(name)}")[0][0], checksum(source, quoted(name))
     policy = {"archive": {"class": "transient", "age": "the age"}}
-    source.configure(dict.fromkeys(names, policy), RETENTION, mode="replace")
+    source.configure(dict.fromkeys(names, policy), RETENTION, cursor="the age")
     done = source.archive("run", "--execute", "--json", code=None)
     states = {entry["table"].partition(".")[2]: entry for entry in done.json["tables"]}
     wrong: dict[str, Any] = {}

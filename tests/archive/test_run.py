@@ -458,3 +458,27 @@ def test_no_message_and_no_log_holds_a_value_of_a_cell(source: Source) -> None:
     assert "canary" not in done.out + done.err + logs
     assert source.env[f"ARCHIVE__{source.name.upper()}__CREDENTIALS"].split(":")[2].split("@")[0] not in logs
     assert live(source) == []
+
+
+@pytest.mark.parametrize("process", [True, False])
+def test_a_foreign_key_that_the_user_may_not_see_refuses_the_table(source: Source, process: bool) -> None:
+    other, user = f"{source.name}_other", f"u_{source.name}"
+    source.mysql(
+        f"create table `a b-é` (id int primary key, {AGE})",
+        f"insert into `a b-é` values (1, '{OLD}')",
+        f"create database {other}",
+        f"create table {other}.c (p int, foreign key (p) references {source.name}.`a b-é` (id) on delete cascade)",
+        f"insert into {other}.c values (1)",
+        f"create user {user}@'127.0.0.1' identified by 'secret'",
+        f"grant select, delete, trigger on {source.name}.* to {user}@'127.0.0.1'",
+        f"grant {'process' if process else 'usage'} on *.* to {user}@'127.0.0.1'",
+    )
+    try:
+        configure(source, "a b-é")
+        name = f"ARCHIVE__{source.name.upper()}__CREDENTIALS"
+        url = re.sub("//.*@", f"//{user}:secret@", source.env[name])
+        why = run(source, code=1, env={name: url})["tables"][0]["why"]
+        assert ("1 foreign keys of tables that the user may not see" if process else "grant process") in why
+        assert live(source, "a b-é") == [1] == live(source, f"{other}`.`c", "p")
+    finally:
+        source.mysql(f"drop database {other}", f"drop user {user}@'127.0.0.1'")

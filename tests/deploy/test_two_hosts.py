@@ -25,7 +25,7 @@ WITHOUT_MYSQL = "import pymysql; pymysql.connect = None; from el import cli; cli
 @pytest.fixture
 def demo(source: Source) -> Source:
     clinic(source, "create", "--scale", "0.02")
-    source.configure(CLINIC["tables"], **CLINIC["defaults"])
+    source.configure(CLINIC["tables"], CLINIC["retention"], **CLINIC["defaults"])
     return source
 
 

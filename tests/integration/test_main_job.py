@@ -53,7 +53,7 @@ def sequences(source: Source) -> dict[str, Any]:
 @pytest.fixture
 def demo(source: Source) -> Source:
     clinic(source, "create", "--scale", "0.02")
-    source.configure(CLINIC["tables"], **CLINIC["defaults"])
+    source.configure(CLINIC["tables"], CLINIC["retention"], **CLINIC["defaults"])
     return source
 
 
