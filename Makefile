@@ -55,7 +55,7 @@ endif
 	@echo "docs site: $(CURDIR)/target/static_index.html"
 
 test: up ## Run the tests on the local stack
-	@$(BIN)/pytest -n $${TEST_WORKERS:-3} --dist worksteal
+	@$(BIN)/pytest -n $${TEST_WORKERS:-4} --dist worksteal
 
 soak: up ## The tests of many minutes: writers beside el, the whole crash matrix
 	@$(BIN)/pytest -m long -n $${TEST_WORKERS:-2} --dist worksteal

@@ -8,6 +8,7 @@ Where a process has to be killed or to outlive the call, tests start a whole one
 from __future__ import annotations
 
 import array
+import atexit
 import gc
 import importlib
 import json
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -119,7 +121,17 @@ def _fork(connection: socket.socket) -> None:
     time.tzset()
     sys.argv = [PROGRAMS[program], *arguments]
     main: Any = sys.modules[program].main
-    main()  # ends with SystemExit, by which the interpreter ends as that of any program
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    # As the interpreter ends, but for the libraries' own ends: a fork lacks threads that they would wait for.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _read(connection: socket.socket, length: int) -> bytes:

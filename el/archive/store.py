@@ -238,10 +238,13 @@ class TableArchive:
         return True
 
     def holds(self) -> dict[str, bytes]:
-        """The objects below ``_holds/`` by their names without ``.json``, as they were written: the oldest version."""
+        """The objects below ``_holds/`` by their names without ``.json``, as they were written: the oldest version.
+
+        S3 lists the versions of a key from the newest to the oldest; its clock here has whole seconds.
+        """
         first: dict[str, Version] = {}
         for found in self.versions("_holds/"):
-            if not found.is_marker and (found.key not in first or found.at < first[found.key].at):
+            if not found.is_marker and (found.key not in first or found.at <= first[found.key].at):
                 first[found.key] = found
         names = {key: key.removeprefix("_holds/").removesuffix(".json") for key in sorted(first)}
         return {name: self.get(key, first[key].version) for key, name in names.items()}

@@ -94,7 +94,9 @@ def requests(source: Source) -> int:
     return sum("/el-archive/" in each for each in seen)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=[pytest.mark.long] * bool(part % 4)) for part in range(PARTS)]
+)
 def test_killed_at_any_request_to_s3_nothing_is_lost_and_the_next_run_completes(table: Source, part: int) -> None:
     for moment in range(part, requests(table), PARTS):
         again(table)
@@ -155,7 +157,7 @@ def at_statement(source: Source, statement: bytes, number: int, do: Callable[[An
 
 @pytest.mark.parametrize("statement", [b"delete from", b"commit"])
 @pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_around_a_deletion_or_a_commit_the_next_run_completes(
     table: Source, statement: bytes, where: Literal["before", "after"], number: int
 ) -> None:

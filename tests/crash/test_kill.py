@@ -197,7 +197,7 @@ def killed_at_random(source: Source, times: int) -> None:
 
 
 def test_a_first_copy_that_is_killed_again_and_again_repeats_only_what_was_not_committed(source: Source) -> None:
-    first_copy_killed(source, 30_000, 4)
+    first_copy_killed(source, 20_000, 2)
 
 
 @pytest.mark.long

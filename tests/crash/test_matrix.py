@@ -43,7 +43,11 @@ def _no_name(lives: object) -> str:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("lives", slices(quick=True), ids=_no_name)
+@pytest.mark.parametrize(
+    "lives",
+    [pytest.param(one, marks=[pytest.mark.long] * bool(at)) for at, one in enumerate(slices(quick=True))],
+    ids=_no_name,
+)
 def test_whatever_happens_at_any_point_the_next_run_makes_it_right(
     source: Source, lives: list[dict[str, Cell]]
 ) -> None:

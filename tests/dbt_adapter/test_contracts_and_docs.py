@@ -37,7 +37,6 @@ classes(
         constraints.BaseIncrementalForeignKeyConstraint, constraints.BaseTableContractSqlHeader,
         constraints.BaseIncrementalContractSqlHeader,
     ],
-    quick={"BaseModelGrants"},
 )  # fmt: skip
 
 
@@ -103,7 +102,6 @@ class _Types:
         ]
 
 
-@pytest.mark.dbt_adapter_quick
 class TestTableConstraintsColumnsEqual(_Types, constraints.BaseTableConstraintsColumnsEqual):
     pass
 

@@ -96,7 +96,6 @@ class _Changes(_Models, changes.MaterializedViewChanges):
         assert layout(project, materialized_view) == ("value", "EVEN")
 
 
-@pytest.mark.dbt_adapter_quick
 class TestMaterializedViewChangesApply(_Changes, changes.MaterializedViewChangesApplyMixin):
     pass
 

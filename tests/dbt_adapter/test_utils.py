@@ -45,7 +45,7 @@ def _bases() -> list[type]:
 classes(
     globals(),
     [*_bases(), BaseEscapeSingleQuotesQuote, BaseEscapeSingleQuotesBackslash],
-    quick={"BaseDateAdd", "BaseDateDiff", "BaseListagg"},
+    quick={"BaseDateAdd"},
 )
 
 

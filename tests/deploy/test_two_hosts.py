@@ -172,6 +172,7 @@ def many(source: Source, commands: list[str]) -> Iterator[list[subprocess.Popen[
     yield running
 
 
+@pytest.mark.long
 def test_several_extracts_and_loads_at_once_by_mistake_give_the_same_redshift(source: Source) -> None:
     """Each on a disk of its own. One may lose a race and say so; the next run on its own leaves nothing to do."""
     source.mysql(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
 
 import pytest
 
+from el.landing import FORMAT
 from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Finished, Source
 
@@ -207,8 +209,9 @@ def test_a_commit_of_another_format_is_refused_by_name(tables: Source) -> None:
     tables.el("extract")
     key = f"landing/{tables.name}/a/_commits/{1:020d}.json"
     body = tables.s3.get_object(Bucket="el-landing", Key=key)["Body"].read()
-    tables.s3.put_object(Bucket="el-landing", Key=key, Body=body.replace(b'"format": 2', b'"format": 99'))
-    assert_clear(tables.el("load", code=1), "has format 99 and this el knows format 2")
+    content = json.loads(body) | {"format": 99}
+    tables.s3.put_object(Bucket="el-landing", Key=key, Body=json.dumps(content).encode())
+    assert_clear(tables.el("load", code=1), f"has format 99 and this el knows format {FORMAT}")
 
 
 def test_help_answers_without_loading_the_libraries() -> None:

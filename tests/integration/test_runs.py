@@ -131,6 +131,7 @@ def test_a_failed_run_has_its_error_and_the_other_tables_in_its_record(table: So
     assert "problem: " not in table.el("status").out
 
 
+@pytest.mark.long
 def test_twenty_runs_are_shown_without_reading_a_thousand(table: Source) -> None:
     names = [
         f"2025{month:02}01T{hour:02}{minute:02}00Z-run-abcdef"
