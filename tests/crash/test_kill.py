@@ -196,6 +196,7 @@ def killed_at_random(source: Source, times: int) -> None:
     assert applied == sorted(set(applied)) == source.commits("t")
 
 
+@pytest.mark.long
 def test_a_first_copy_that_is_killed_again_and_again_repeats_only_what_was_not_committed(source: Source) -> None:
     first_copy_killed(source, 20_000, 2)
 

@@ -23,7 +23,7 @@ from tests.crash.wires import PREFIX, Wires, wires
 __all__ = ["snapshot_port"]
 
 #: Tables of one test.
-_SLICE = 9
+_SLICE = 8
 Cell = tuple[Point, Fault]
 
 

@@ -57,7 +57,7 @@ classes(
         show.BaseShowLimit, show.BaseShowDoesNotHandleDoubleLimit,
         simple_copy.SimpleCopyBase, simple_copy.EmptyModelsArentRunBase,
     ],
-    quick={"BaseSimpleMaterializations", "BaseGenericTests"},
+    quick={"BaseSimpleMaterializations"},
 )  # fmt: skip
 
 # dbt-redshift widens seeds' columns: the tests write longer names than the first rows have.

@@ -30,7 +30,6 @@ classes(
         hard_deletes.BaseSnapshotEphemeralHardDeletes, hard_deletes.BaseSnapshotNewColumnTimestampStrategy,
         hard_deletes.BaseSnapshotNewColumnSpecificCheckCols, hard_deletes.BaseSnapshotNewColumnWithDeletes,
     ],
-    quick={"BaseIncrementalPredicates"},
 )  # fmt: skip
 
 

@@ -45,7 +45,6 @@ def _bases() -> list[type]:
 classes(
     globals(),
     [*_bases(), BaseEscapeSingleQuotesQuote, BaseEscapeSingleQuotesBackslash],
-    quick={"BaseDateAdd"},
 )
 
 

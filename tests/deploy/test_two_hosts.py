@@ -129,6 +129,7 @@ def test_the_demo_runs_on_two_hosts_that_reach_s3_and_one_database_each(sides: S
     assert_all_equal(sides.source, deleted=True)
 
 
+@pytest.mark.long
 def test_neither_side_logs_in_to_the_others_database(demo: Source) -> None:
     """The proof for a machine without namespaces: no variable, and no way to log in."""
 
