@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import pyarrow as pa
 
@@ -186,14 +187,14 @@ class Contents:
         return sorted(groups, key=lambda group: order[group[0].chunk])
 
 
-def deleted_by(record: dict[str, object]) -> Ranges:
+def deleted_by(record: dict[str, Any]) -> Ranges:
     """The positions that are in the archive by one record ``deleted``.
 
     A row that was ``gone`` when its turn came was deleted by somebody else, and is not ours to bring back, unless the
     record was written after a crash: then our own deletion is why it is gone.
     """
     deleted, gone = record["deleted"], record["gone"] if record.get("resumed") else []
-    return journal.merged(deleted, gone)  # type: ignore[arg-type]
+    return journal.merged(deleted, gone)
 
 
 def key_texts(columns: Sequence[Column], table: pa.Table) -> list[bytes]:

@@ -95,7 +95,6 @@ class Outcome:
         for why, found in other.left.items():
             self.left.setdefault(why, []).extend(found)
         self.seconds = max(self.seconds, other.seconds)
-        self.unsure |= other.unsure
 
 
 class Copies:
@@ -156,6 +155,7 @@ class Deleter:
         )
         self._stack = ExitStack()
         self._connection: Connection | None = None
+        self._unsure = False  # a connection was lost since ``delete`` was called
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +184,12 @@ class Deleter:
             ArchiveError: MySQL deleted other rows than those that were proven; it was taken back.
             SourceError: MySQL cannot be reached or refuses.
         """
+        self._unsure = False
+        outcome = self._patiently(copies, positions)
+        outcome.unsure = self._unsure
+        return outcome
+
+    def _patiently(self, copies: Copies, positions: Sequence[int]) -> Outcome:
         for _ in range(_TRIES):
             if outcome := self._try(copies, positions):
                 return outcome
@@ -194,13 +200,11 @@ class Deleter:
         return outcome
 
     def _try(self, copies: Copies, positions: Sequence[int]) -> Outcome | None:
-        """None: another transaction was in the way, and nothing was deleted."""
+        """None: another transaction was in the way and this one deleted nothing; one that was lost may have."""
         lost = 0
         while True:
             try:
-                outcome = self._transaction(self.connection, copies, positions)
-                outcome.unsure = bool(lost)
-                return outcome
+                return self._transaction(self.connection, copies, positions)
             except pymysql.err.MySQLError as error:
                 number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
                 if number in _AGAIN:
@@ -216,6 +220,7 @@ class Deleter:
                 if lost == len(_PAUSES):
                     raise
             self._forget()
+            self._unsure = True
             if lost == len(_PAUSES) or self._wait(_PAUSES[lost]):
                 raise ConnectionLost(
                     f"{self._label}: the connection to MySQL at {self._server.where} was lost. What was deleted was "

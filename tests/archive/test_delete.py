@@ -97,6 +97,29 @@ def test_a_deletion_that_takes_more_rows_than_were_proven_is_rolled_back(source:
         assert cursor.fetchone() == (10,)
 
 
+def test_rows_that_a_lost_commit_deleted_are_unsure_also_when_the_next_attempt_met_a_deadlock(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would count as deleted by somebody else, and a restore would leave them out."""
+    shape, copies = made(source, "id int", "seq", 3)
+    real, attempts = Deleter._transaction, []
+
+    def unlucky(self: Deleter, *arguments: Any) -> Any:
+        attempts.append(len(attempts))
+        if attempts[-1] == 1:
+            raise pymysql.err.OperationalError(1213, "deadlock")
+        outcome = real(self, *arguments)
+        if attempts[-1] == 0:
+            raise pymysql.err.OperationalError(2013, "lost behind COMMIT")
+        return outcome
+
+    monkeypatch.setattr(Deleter, "_transaction", unlucky)
+    with deleter(source, shape) as one:
+        outcome = one.delete(copies, range(3))
+        assert (outcome.gone, outcome.unsure, len(attempts)) == ([0, 1, 2], True, 3)
+        assert one.delete(copies, range(3)).unsure is False
+
+
 def test_a_key_that_mysql_calls_equal_and_that_is_another_is_a_changed_row_and_not_gone(source: Source) -> None:
     shape, copies = made(source, "id varchar(20)", "concat('k', seq)", 3)
     source.mysql("update t set id = 'K2' where id = 'k2'", "delete from t where id = 'k3'")

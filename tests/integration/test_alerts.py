@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import Source
 from tests.proxy import s3_proxy
-from tests.receivers import Hook, Queue, hook
+from tests.receivers import Hook, Queue
 
 CURSOR = (
     "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
 )
 TOO_LONG = "update t set v = repeat('canary-value', 9000) where id = 1"
-
-
-@pytest.fixture
-def queue(source: Source) -> Iterator[Queue]:
-    made = Queue(source.env["AWS_ENDPOINT_URL"], source.name)
-    yield made
-    made.delete()
-
-
-@pytest.fixture
-def web() -> Iterator[Hook]:
-    with hook() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ import pytest
 from el.settings import VARIABLES
 from tests.conftest import Source
 from tests.proxy import s3_proxy
-from tests.receivers import Hook, Queue, hook
+from tests.receivers import Hook, Queue
 from tests.tcp_proxy import tcp_proxy
 
 CURSOR = (
@@ -24,19 +23,6 @@ TEXT, NUMBER, DATE = "canary-cell", 867530921, "1987-06-05"
 CANARIES = [TEXT, str(NUMBER), DATE, TEXT.encode().hex(), TEXT.upper()]
 #: In every variable that is a secret, beside the local stack's own.
 SECRET = "planted-secret"
-
-
-@pytest.fixture
-def queue(source: Source) -> Iterator[Queue]:
-    made = Queue(source.env["AWS_ENDPOINT_URL"], source.name)
-    yield made
-    made.delete()
-
-
-@pytest.fixture
-def web() -> Iterator[Hook]:
-    with hook() as receiver:
-        yield receiver
 
 
 @pytest.fixture
