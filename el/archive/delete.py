@@ -55,6 +55,8 @@ _KEYS = {
 #: A deadlock, a lock that was not given in time, a child that came in between: the transaction may be tried again.
 _AGAIN = frozenset({1213, 1205, 1451})
 _TRIES = 3
+#: Keys of one question that locks nothing.
+_ASKED = 1000
 _PAUSES = (1, 2, 5, 10, 20)
 
 
@@ -102,7 +104,7 @@ class Copies:
 
     def __init__(self, shape: Shape, proven: Proven) -> None:
         self.hashes = proven.hashes
-        self._columns = shape.primary_key
+        self.columns = shape.primary_key
         values = [rows.to_canonical(one, proven.table.column(one.name)).to_pylist() for one in shape.primary_key]
         self.keys: list[tuple[bytes, ...]] = list(zip(*values, strict=True))
         auto = shape.column(shape.auto_increment) if shape.auto_increment else None
@@ -113,7 +115,7 @@ class Copies:
 
     def condition(self, positions: Sequence[int], alias: str = "") -> str:
         """SQL: the key is that of one of the positions."""
-        *before, last = self._columns
+        *before, last = self.columns
         groups: dict[tuple[bytes, ...], list[str]] = {}
         for position in positions:
             key = self.keys[position]
@@ -188,6 +190,21 @@ class Deleter:
         outcome = self._patiently(copies, positions)
         outcome.unsure = self._unsure
         return outcome
+
+    def absent(self, copies: Copies, positions: Sequence[int]) -> list[int]:
+        """Those whose key MySQL does not have; nothing is locked or deleted.
+
+        Raises:
+            SourceError: MySQL cannot be reached or refuses.
+        """
+        keys = ", ".join(one.canonical for one in copies.columns)
+        found: set[tuple[Any, ...]] = set()
+        with connected(self._source, self._server) as connection, connection.cursor() as cursor:
+            for first in range(0, len(positions), _ASKED):
+                condition = copies.condition(positions[first : first + _ASKED])
+                cursor.execute(f"select {keys} from {quoted(self._shape.name)} where {condition}")
+                found.update(cursor.fetchall())
+        return [position for position in positions if copies.keys[position] not in found]
 
     def _patiently(self, copies: Copies, positions: Sequence[int]) -> Outcome:
         for _ in range(_TRIES):

@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -145,7 +145,7 @@ class Mover:
     def _move(self, deleter: Deleter, left_open: list[ChunkState]) -> None:
         # First these: what they still have to delete must not be read once more meanwhile.
         for state in left_open:
-            ready = self._resumed(state)
+            ready = self._resumed(deleter, state)
             if ready and not self._delete(deleter, ready):
                 return
         with closing(self._ready()) as chunks:
@@ -235,7 +235,7 @@ class Mover:
             self.moved.bytes += state.object.size
         return _Ready(state, proven, resumed)
 
-    def _resumed(self, state: ChunkState) -> _Ready | None:
+    def _resumed(self, deleter: Deleter, state: ChunkState) -> _Ready | None:
         """A chunk of an earlier run; None if there is nothing to be done with it any more."""
         if state.state == "planned":
             self._give_up(state, "the run ended before the object was written; its rows are read again")
@@ -248,17 +248,35 @@ class Mover:
                 "was written. Nothing was deleted by this run. Find out who writes into the archive."
             )
         manifest = Manifest.from_json(body, f"{self._archive.url}/{state.manifest.key}")
-        if manifest.hash_sql != rows.hash_sql(self._shape.columns) or manifest.primary_key != [
-            one.name for one in self._shape.primary_key
-        ]:
-            tried = state.tried
-            rest = journal.ranges(position for position in range(state.rows) if position not in tried)
-            self._journal.append(
-                "deleted", chunk=state.chunk, deleted=[], gone=[], left={"changed": rest}, seconds=0, resumed=True
-            )
+        if (
+            manifest.hash_sql != rows.hash_sql(self._shape.columns)
+            or not rows.schema(manifest.archived).equals(rows.schema(self._shape.columns))
+            or manifest.primary_key != [one.name for one in self._shape.primary_key]
+        ):
+            self._record(state, self._of_altered(deleter, state, manifest), resumed=True)
             self._done(state)
             return None
         return self._read_back(state, resumed=True)
+
+    def _of_altered(self, deleter: Deleter, state: ChunkState, manifest: Manifest) -> Outcome:
+        """What became of the rest of a chunk whose table was altered since: its rows cannot be compared any more.
+
+        A crash may have kept a deletion from being recorded. So a row that MySQL does not have, or of which it cannot
+        be asked because the key is another one, counts as gone: better that a restore offers a row too many.
+        """
+        assert state.object
+        tried = state.tried
+        rest = [position for position in range(state.rows) if position not in tried]
+        if state.state != "deleting":
+            return Outcome(left={"changed": rest})
+        columns = {one.name: one for one in manifest.archived}
+        key = tuple(columns[name] for name in manifest.primary_key)
+        if [_comparable(one) for one in key] != [_comparable(one) for one in self._shape.primary_key]:
+            return Outcome(gone=rest)
+        proven = objects.read_back(self._archive, state.object, manifest.archived, state.rows, state.rows_sha256)
+        copies = Copies(replace(self._shape, primary_key=key, auto_increment=None), proven)
+        gone = deleter.absent(copies, rest)
+        return Outcome(gone=gone, left={"changed": sorted(set(rest) - set(gone))})
 
     def _give_up(self, state: ChunkState, why: str) -> None:
         self._journal.append("given_up", chunk=state.chunk, why=why)
@@ -341,3 +359,8 @@ class Mover:
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
             el_version=__version__,
         )
+
+
+def _comparable(one: rows.Column) -> tuple[str, str, str | None, str | None]:
+    """What two columns of a key have in common if the keys of one can be looked for in the other."""
+    return one.name, one.kind, one.charset, one.collation

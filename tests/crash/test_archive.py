@@ -172,6 +172,25 @@ def test_killed_around_a_deletion_or_a_commit_the_next_run_completes(
     all_is_done(table, f"{where} {statement!r}")
 
 
+@pytest.mark.parametrize("change", ["add w int", "modify id bigint not null", "change id other int not null"])
+def test_rows_whose_deletion_was_not_recorded_count_as_deleted_also_when_the_table_was_altered_meanwhile(
+    table: Source, change: str
+) -> None:
+    """Killed behind the COMMIT, altered, run again: a restore must find them."""
+
+    def kill(process: Any) -> Literal["after"]:
+        process.kill()
+        process.wait()
+        return "after"
+
+    at_statement(table, b"commit", 1, kill)
+    assert ROWS - rows_of(table), "it was killed too early"
+    table.mysql(f"alter table t {change}")
+    run(table)
+    assert live(table, column="other" if "other" in change else "id") == [11]
+    assert {row[:2] for row in archived(table)} == ROWS
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_connection_that_is_lost_at_commit_is_looked_into_and_no_row_counts_twice(
     table: Source, where: Literal["before", "after"]
