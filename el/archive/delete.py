@@ -8,7 +8,8 @@ were left, by reason. One call is one READ COMMITTED transaction:
    left;
 3. where a foreign key hangs on the table, a locking read leaves the rows that have a child. Nobody can add one later:
    an insert of a child waits for the lock of its parent;
-4. ``DELETE`` by the keys that remain. Unless it deleted exactly so many rows as were proven: ROLLBACK and an error.
+4. if the table, a trigger or a foreign key on it changed since it was planned: ROLLBACK and an error;
+5. ``DELETE`` by the keys that remain. Unless it deleted exactly so many rows as were proven: ROLLBACK and an error.
 
 A deadlock or a lock that is held for too long takes the transaction back; it is tried again, then in small pieces, and
 what is still locked is left as busy. If the connection is lost, nobody knows whether COMMIT came through: the same rows
@@ -34,7 +35,7 @@ from pymysql.cursors import Cursor
 
 from el.archive import rows
 from el.archive.objects import Proven
-from el.archive.table import Child, Shape
+from el.archive.table import Child, Shape, what_changed
 from el.errors import ArchiveError, ConnectionLost, SourceError
 from el.mysql.connection import LOST, Connection, connected, quoted, reason
 from el.settings import MySQL
@@ -265,6 +266,11 @@ class Deleter:
             outcome = self._compare(cursor, copies, positions)
             proven = outcome.deleted
             if proven:
+                if what := what_changed(connection, self._shape):
+                    raise ArchiveError(
+                        f"{self._label}: {what} changed since this run began. It was rolled back; what was deleted "
+                        "before was proven. Look at it, and run again: el-archive plan says what holds now."
+                    )
                 # Only a LIMIT keeps a DELETE to its keys: it knows no FORCE INDEX. One more, so that a mistake shows.
                 limit = len(proven) + 1
                 deleted = cursor.execute(f"{self._delete}{copies.condition(proven)} limit {limit}")

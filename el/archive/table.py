@@ -9,6 +9,7 @@ not leave out (charsets, generated columns, foreign keys).
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -156,15 +157,7 @@ def read_shape(connection: Connection, table: str) -> Shape:
         auto_increment=auto,
         children=_children(connection, table),
         foreign_keys=_foreign_keys(connection, table),
-        delete_triggers=tuple(
-            str(name)
-            for (name,) in rows(
-                connection,
-                "select trigger_name from information_schema.triggers where event_object_schema = database() and "
-                "event_object_table = %s and event_manipulation = 'DELETE' order by trigger_name",
-                (table,),
-            )
-        ),
+        delete_triggers=_delete_triggers(connection, table),
         indexed=frozenset(
             str(name)
             for (name,) in rows(
@@ -180,6 +173,37 @@ def read_shape(connection: Connection, table: str) -> Shape:
         index_bytes=int(index or 0),
         free_bytes=int(free or 0),
     )
+
+
+def what_changed(connection: Connection, shape: Shape) -> str:
+    """What of a table is not as the shape says: its definition, its triggers or the foreign keys on it; or nothing.
+
+    Asked while a lock on one of its rows is held: nobody can alter the table until that is given back. Partitions and
+    the next AUTO_INCREMENT do not count.
+    """
+    now = str(rows(connection, f"show create table {quoted(shape.name)}")[0][1])
+    if _lasting(now) != _lasting(shape.create_table):
+        return "its definition"
+    if _delete_triggers(connection, shape.name) != shape.delete_triggers:
+        return "its triggers"
+    if _foreign_keys(connection, shape.name) != shape.foreign_keys:
+        return "the foreign keys on it"
+    return ""
+
+
+def _lasting(create_table: str) -> str:
+    """A definition without what changes by itself."""
+    return re.sub(r" AUTO_INCREMENT=\d+", "", re.split(r"\n(?:/\*!\d+)? ?PARTITION BY", create_table)[0])
+
+
+def _delete_triggers(connection: Connection, table: str) -> tuple[str, ...]:
+    found = rows(
+        connection,
+        "select trigger_name from information_schema.triggers where event_object_schema = database() and "
+        "event_object_table = %s and event_manipulation = 'DELETE' order by trigger_name",
+        (table,),
+    )
+    return tuple(str(name) for (name,) in found)
 
 
 def _children(connection: Connection, table: str) -> tuple[Child, ...]:

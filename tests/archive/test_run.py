@@ -439,6 +439,31 @@ def test_an_altered_table_leaves_what_was_open_and_archives_it_anew(source: Sour
     assert sorted(row[0] for row in archived(source)) == list(range(1, 11))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table t add column extra int default 7",
+        "create trigger gone after delete on t for each row insert into log values (old.id)",
+        "create table c (p int, foreign key (p) references t (id) on delete cascade)",
+    ],
+)
+def test_a_table_that_is_altered_while_it_is_archived_deletes_nothing_more(source: Source, change: str) -> None:
+    """The copy lacks the new column's value; a trigger or a cascade would do what nobody planned."""
+    make(source, 3)
+    configure(source, "t")
+    source.mysql("create table log (id int)")
+    with meanwhile(source) as process:
+        source.mysql(change)
+        if "create table c" in change:
+            source.mysql("insert into c values (1)")
+    report = one(json.loads(process.outcome[0]))
+    assert (process.returncode, report["state"], report["deleted"]) == (1, "failed", 0)
+    assert "changed since this run began" in report["why"]
+    assert live(source) == [1, 2, 3, 4]
+    if "extra" in change:
+        assert one(run(source))["deleted"] == 3, "it comes again, with the new column"
+
+
 def test_as_of_in_the_future_is_refused(source: Source) -> None:
     make(source, 3)
     configure(source, "t")
