@@ -21,7 +21,7 @@ from el.archive.delete import Horizon
 from el.archive.table import Shape, read_shape
 from el.config import Table, raw_name
 from el.errors import ArchiveError
-from el.landing import Landing
+from el.landing import Commit, Landing
 from el.mysql.connection import Connection, quoted, rows
 
 #: Rows are counted for so many seconds; then MySQL's estimate has to do.
@@ -224,8 +224,12 @@ def _horizon(table: Table, landing: Landing, shape: Shape) -> tuple[Horizon | No
     why = ""
     if table.mode == "replace":
         why = "mode: replace: the next load would take the archived rows out of Redshift too. Use mode: merge"
-    elif place.head() is None:
+    elif (head := place.head()) is None:
         return None, [], ["it was never extracted: rows go that no Redshift has seen"]
+    elif head.reading.full and not head.reading.done:
+        why = "a full copy is under way, and rows that it has not read yet would be missing in it: el extract first"
+    elif lacking := _lacking(table, shape, head):
+        why = f'Redshift never got the column "{lacking[0]}", also not of the rows that would go: el run first'
     elif (applied := place.applied()) is None or applied.get("horizon") is None or applied.get("cursor") is None:
         why = "it is extracted and Redshift does not have it yet: el load first"
     elif applied["cursor"] != table.cursor or not shape.column(applied["cursor"]):
@@ -233,6 +237,12 @@ def _horizon(table: Table, landing: Landing, shape: Shape) -> tuple[Horizon | No
     else:
         return Horizon(applied["cursor"], applied["kind"], str(applied["horizon"])), [], []
     return None, [why], []
+
+
+def _lacking(table: Table, shape: Shape, head: Commit) -> list[str]:
+    """Columns that are to be extracted and were not: added since, or excluded until now."""
+    known = {one.name for one in head.columns}
+    return [one.name for one in shape.columns if one.name not in table.exclude and raw_name(one.name) not in known]
 
 
 def _count(connection: Connection, shape: Shape, condition: str) -> tuple[int, bool]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -365,6 +366,39 @@ def test_rows_that_redshift_does_not_have_in_their_last_version_stay(source: Sou
     source.el("run", "--full")
     assert one(run(source))["deleted"] == 1
     assert sorted(source.redshift("select id, v from raw.t")) == [(1, 0), (2, 0), (3, 1), (4, 0), (5, 0)]
+
+
+def test_a_column_that_redshift_never_got_keeps_the_rows_until_it_has_it(source: Source) -> None:
+    """Their values would be in the archive alone: the copy that brings the column reads MySQL."""
+    updated = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6)"
+    source.mysql(
+        f"create table t (id int primary key, {updated}, {AGE}, key (updated_at))",
+        f"insert into t (id, created_at, updated_at) select seq, '{OLD}', '{OLD}' from seq_1_to_3",
+    )
+    configure(source, "t", cursor="updated_at")
+    source.el("run")
+    source.mysql("alter table t add v int default 7")
+    assert 'never got the column "v"' in one(run(source, code=1))["why"]
+    source.el("run")
+    assert one(run(source))["deleted"] == 3
+    assert source.redshift("select id, v from raw.t order by id") == [(1, 7), (2, 7), (3, 7)]
+
+
+def test_a_full_copy_that_is_under_way_keeps_the_rows_until_it_is_done(source: Source) -> None:
+    updated = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6)"
+    source.mysql(
+        f"create table t (id int primary key, {updated}, {AGE}, key (updated_at))",
+        f"insert into t (id, created_at, updated_at) select seq, '{OLD}', '{OLD}' from seq_1_to_3",
+    )
+    configure(source, "t", cursor="updated_at")
+    source.el("run")
+    place = urlsplit(source.env["LANDING_URL"])
+    reading = {"full": True, "first_seq": 2, "done": False, "after": [{"number": "1"}]}
+    commit = source.commit("t", 1) | {"seq": 2, "reading": reading}
+    key = f"{place.path.strip('/')}/{source.name}/t/_commits/{2:020d}.json"
+    source.s3.put_object(Bucket=place.netloc, Key=key, Body=json.dumps(commit).encode())
+    assert "a full copy is under way" in one(run(source, code=1))["why"]
+    assert len(live(source)) == 3
 
 
 def test_a_row_whose_lock_is_held_is_left_and_the_others_go(source: Source) -> None:
