@@ -26,9 +26,12 @@ from typing import IO, Any
 #: Slow to import, and without an effect before they are used.
 IMPORTS = (
     "boto3",
+    "dlt.common.configuration.plugins",
     "dlt.common.exceptions",
+    "dlt.common.libs.pyarrow",
     "dlt.destinations",
     "dlt.pipeline.exceptions",
+    "dlt.sources.helpers.requests",
     "el.archive.cli",
     "el.archive.run",
     "el.cli",
@@ -36,6 +39,8 @@ IMPORTS = (
     "psycopg2",
     "pyarrow.compute",
     "pyarrow.parquet",
+    "s3fs",
+    "stringprep",
 )
 #: What may be run, and what it is called.
 PROGRAMS = {"el.cli": "el", "el.archive.cli": "el-archive"}
