@@ -27,7 +27,7 @@ from el.errors import CommitExists, SourceError
 from el.landing import ADDED, Commit, LandedColumn, LandedFile, Pass, Server, TableLanding
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunks
-from el.mysql.connection import Connection, connected
+from el.mysql.connection import Connection, Connections
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, read_server
 from el.mysql.kindness import Kindness, Say
@@ -89,6 +89,7 @@ class Extractor:
     bound: Bound
     hash_key: bytes | None
     work: Path
+    connections: Connections
     accept_server: bool = False
     progress: Progress = lambda rows: None
     expect: Progress = lambda rows: None
@@ -117,7 +118,7 @@ class Extractor:
     def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
         kindness = self.kindness or Kindness(self.table.source, self.table.server)
         hours = f"hours {self.table.server.hours}"
-        with connected(self.table.source, self.server) as connection:
+        with self.connections.one() as connection:
             is_open = kindness.pause(connection, 0, self.say, lambda: bool(self.stopping()))
             if self.stopping():
                 result.unfinished = True
@@ -294,7 +295,7 @@ class _Seal:
     def _history(self) -> Server:
         """After the read: what was read must be part of the history that the next run asks for."""
         one = self._extractor
-        with connected(one.table.source, one.server) as connection:
+        with one.connections.one() as connection:
             return replace(one.bound.server, gtid=read_server(connection).gtid)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from el import settings
 from el.config import Table, raw_name
@@ -21,6 +21,7 @@ from el.landing import Landing
 from el.lease import Hold, Leases
 from el.load import Loaded, Loader, missing_rows
 from el.mysql.catalog import TableShape, read_shapes
+from el.mysql.connection import Connections as MySQLConnections
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
 from el.mysql.replica import reads_from
@@ -99,6 +100,7 @@ class Conductor:
         kindness = {source: self._kindness(source, servers[source][1] is not None) for source in known}
         ranges = self._options.ranges(ready, {source: shapes for source, (_, shapes, _) in known.items()})
         progress_of = {table.label: Extracted() for table in ready}
+        connections = {source: MySQLConnections(source, server) for source, (_, _, server) in known.items()}
 
         def one(table: Table, bar: Bar) -> State:
             bound, shapes, server = known[table.source]
@@ -115,6 +117,7 @@ class Conductor:
                         bound,
                         key,
                         work,
+                        connections[table.source],
                         self._options.accept_server,
                         *bar,
                         kindness[table.source],
@@ -130,7 +133,9 @@ class Conductor:
                     result.note(*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings)
                 return self._ended(held, done.unfinished, done.commits)
 
-        with work_folder(settings.home()) as work:
+        with work_folder(settings.home()) as work, ExitStack() as stack:
+            for each in connections.values():
+                stack.callback(each.close)
             side_by_side("extract", ready, self.results, one, self._workers, self._stop, self._quiet)
 
     def _known(

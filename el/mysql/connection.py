@@ -7,6 +7,7 @@ In: ``settings.MySQL``. Out: a PyMySQL connection whose session reads the same o
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -63,27 +64,84 @@ def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Con
         SourceError: MySQL cannot be reached or refuses; also for driver errors inside the block.
     """
     with _explained(source, server):
-        connection: Connection = pymysql.connect(
-            host=server.host,
-            port=server.port,
-            user=server.user,
-            password=password(server),
-            database=server.database,
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=10,
-            read_timeout=3600,
-            ssl=_tls(server.tls, server.tls_ca),
-            ssl_disabled=server.tls == "disabled",  # else it makes a context to prefer TLS by
-            conv={} if as_text else None,
-        )
+        connection = _connect(server, as_text)
         try:
-            with connection.cursor() as cursor:
-                for statement in session(server):
-                    cursor.execute(statement)
             yield connection
         finally:
             connection.close()
+
+
+class Connections:
+    """The connections of one source and run for small queries, used again by one table after the other.
+
+    Logging in and the session's settings are five statements: more than a table costs in which nothing changed.
+    Safe to use from several threads.
+    """
+
+    def __init__(self, source: str, server: MySQL) -> None:
+        self._source, self._server = source, server
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Connection]:
+        """A connection with our session. One on which something failed is closed and not used again.
+
+        Raises:
+            SourceError: MySQL cannot be reached or refuses; also for driver errors inside the block.
+        """
+        with _explained(self._source, self._server):
+            connection = self._alive() or _connect(self._server)
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            with self._lock:
+                self._idle.append(connection)
+
+    def _alive(self) -> Connection | None:
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection:
+            try:
+                connection.ping(reconnect=False)
+            except (pymysql.err.MySQLError, OSError):  # the server closed it, or went away; a new one will tell
+                connection.close()
+                return None
+        return connection
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        with self._lock:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+
+
+def _connect(server: MySQL, as_text: bool = False) -> Connection:
+    connection: Connection = pymysql.connect(
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        password=password(server),
+        database=server.database,
+        charset="utf8mb4",
+        autocommit=True,
+        connect_timeout=10,
+        read_timeout=3600,
+        ssl=_tls(server.tls, server.tls_ca),
+        ssl_disabled=server.tls == "disabled",  # else it makes a context to prefer TLS by
+        conv={} if as_text else None,
+    )
+    try:
+        with connection.cursor() as cursor:
+            for statement in session(server):
+                cursor.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def password(server: MySQL) -> str:

@@ -20,7 +20,7 @@ from el.mysql import fingerprint
 from el.mysql.activity import Activity
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.chunks import Chunks
-from el.mysql.connection import connected
+from el.mysql.connection import Connections, connected
 from el.mysql.kindness import Kindness
 from el.mysql.process import Process
 from el.mysql.reader import Reader
@@ -60,7 +60,9 @@ class Extracts:
         place = Landing(settings.landing()).table(name, "t")
         done = Extracted()
         accept = flags.pop("accept_server", False)
-        Extractor(table, shape, server, place, bound, None, self.work, accept).run(done, **flags)
+        Extractor(table, shape, server, place, bound, None, self.work, Connections(table.source, server), accept).run(
+            done, **flags
+        )
         return done
 
     def landed(self, column: str = "id") -> list[Any]:
@@ -471,7 +473,9 @@ def test_a_chunk_that_another_server_would_answer_is_refused(
     (table,) = load_sources(settings.sources_folder())[name].tables
     place = Landing(settings.landing()).table(name, "t")
     bound = read_bound(name, primary, [])
-    one = Extractor(table, extract.shape(), elsewhere, place, bound, None, extract.work)
+    one = Extractor(
+        table, extract.shape(), elsewhere, place, bound, None, extract.work, Connections(table.source, elsewhere)
+    )
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         one.run(Extracted())
     reader = Reader(table.label, name, elsewhere, extract.shape(), None, Kindness(name, table.server), print)

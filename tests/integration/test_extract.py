@@ -18,7 +18,7 @@ from el.extract import Extracted, Extractor, said
 from el.landing import Commit, Landing, TableLanding
 from el.mysql import chunks
 from el.mysql.catalog import read_shapes
-from el.mysql.connection import connected
+from el.mysql.connection import Connections, connected
 from el.mysql.window import read_bound
 from tests.conftest import Source
 
@@ -44,7 +44,16 @@ def extractor(source: Source, work: Path) -> Extractor:
         shape = read_shapes(connection, [table])["t"]
     place = Landing(settings.landing()).table(source.name, "t")
     key = settings.hash_key() if table.hash else None
-    return Extractor(table, shape, server, place, read_bound(source.name, server, [shape]), key, work)
+    return Extractor(
+        table,
+        shape,
+        server,
+        place,
+        read_bound(source.name, server, [shape]),
+        key,
+        work,
+        Connections(source.name, server),
+    )
 
 
 def run(one: Extractor) -> Extracted:
