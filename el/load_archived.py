@@ -130,6 +130,7 @@ class _Teller:
         news = list(self._news(seqs))
         gone = {one.chunk for one in news if isinstance(one, Expired)}
         read, untold = seqs[0] - 1, Counter[str]()
+        self._refuse_hidden(news)
         key = self._key() if news else None
         for batch in _batches(news):
             if stopping():
@@ -177,6 +178,17 @@ class _Teller:
                 if found := told(record):
                     yield found
 
+    def _refuse_hidden(self, news: Sequence[Told | Expired]) -> None:
+        """Keys that the source file keeps from Redshift; it may have been written before them."""
+        hidden = {raw_name(name): name for name in (*self.table.exclude, *self.table.hash)}
+        found = {hidden[name] for one in news if isinstance(one, Told) for name, _ in one.columns if name in hidden}
+        if found:
+            raise ArchiveError(
+                f"{self.table.label}: the source file keeps {', '.join(sorted(found))} from Redshift by exclude or "
+                f"hash, and it is in the primary key. Nothing was told. If {self.target.archived.raw} is there, it has "
+                "values from before: drop it, or take the column out of exclude and hash."
+            )
+
     def _key(self) -> Key:
         head = self.landing.head()
         names = [column.name for column in head.columns if column.key] if head else []
@@ -186,7 +198,6 @@ class _Teller:
     def _chosen(self, batch: Sequence[Told | Expired], key: Key, gone: set[str], untold: Counter[str]) -> list[Told]:
         """Chunks whose keys Redshift is told. ``untold`` counts the rows of others, by what keeps them."""
         chosen = []
-        hidden = {raw_name(name) for name in (*self.table.exclude, *self.table.hash)}
         for one in (one for one in batch if isinstance(one, Told)):
             if one.untold:
                 untold[one.why or "the journal does not say why"] += one.untold
@@ -194,12 +205,8 @@ class _Teller:
                 continue
             if one.chunk in gone:
                 untold["their copies expired before, and their keys with them"] += one.rows
-            elif hidden.intersection(name for name, _ in one.columns):
-                untold["the source file keeps their key from Redshift, by exclude or hash"] += one.rows
             elif not key.fits(one):
-                untold["they had another primary key; the raw table was copied anew since, without them"] += (
-                    one.rows
-                )
+                untold["they had another primary key; the raw table was copied anew since, without them"] += one.rows
             else:
                 chosen.append(one)
         return chosen
