@@ -89,7 +89,8 @@ def _warned(result: Result) -> Iterator[None]:
     except ElError as error:
         result.warnings.append(
             f"Redshift was not told which rows are archived: {error} Commits are loaded all the same, and the next "
-            "load tries again. What load needs of the archive: ARCHIVE_URL, and the rights of deploy/iam/archived.json"
+            "load tries again. What load needs of the archive: ARCHIVE_URL, and the rights of load-archived.json and "
+            "copy-archived.json in deploy/iam"
         )
 
 

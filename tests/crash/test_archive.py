@@ -77,6 +77,7 @@ def all_is_done(source: Source, moment: str) -> None:
     run(source, "--chunk-rows", "6")
     assert live(source) == [11], moment
     assert sorted(row[:2] for row in archived(source)) == sorted(ROWS), moment
+    assert sorted(keys_for_redshift(source)) == [number for number, _ in sorted(ROWS)], moment
     nothing_is_lost(source, moment)
 
 

@@ -43,7 +43,13 @@ def archive(source: Source, *arguments: str, env: dict[str, str] | None = None) 
 
 
 def told(source: Source, columns: str = "id", name: str = "t") -> list[tuple[Any, ...]]:
-    return sorted(source.redshift(f"select {columns} from raw_{source.name}_el.{name}__archived"))
+    order = ", ".join(str(number + 1) for number in range(len(columns.split(","))))
+    return source.redshift(f"select {columns} from raw_{source.name}_el.{name}__archived order by {order}")
+
+
+def shown(rows: list[tuple[Any, ...]]) -> list[str]:
+    """Rows of any types, to be compared."""
+    return sorted(repr([bytes(one) if isinstance(one, memoryview) else one for one in row]) for row in rows)
 
 
 def is_there(source: Source, name: str = "t") -> bool:
@@ -109,7 +115,7 @@ def test_a_key_that_was_used_again_and_archived_again_is_two_rows(source: Source
 def test_keys_of_every_type_are_those_of_the_raw_table(source: Source, composite: bool) -> None:
     more = {"int": ["-7", "7"], "bit(1)": ["b'0'", "b'1'"], "tinyint(1)": ["0", "1"]}
     kinds = {
-        kind: [value for value in values if "-00" not in value and "'0000" not in value]
+        kind: [value for value in values if not (kind.startswith("date") and "-00" in value)]
         for kind, values in (KEYS | more).items()
     }
     names = {f"t{number}": kind for number, kind in enumerate(kinds)}
@@ -136,7 +142,7 @@ def test_keys_of_every_type_are_those_of_the_raw_table(source: Source, composite
         assert (found["archived"], found["warnings"]) == (len(kinds[kind]), []), (kind, found)
         raw = source.redshift(f"select {key} from raw.{name}")
         assert len(raw) == len(kinds[kind])
-        assert sorted(map(repr, told(source, key, name))) == sorted(map(repr, raw)), kind
+        assert shown(told(source, key, name)) == shown(raw), kind
     types = (
         "select a.table_name, a.column_name, a.data_type, a.character_maximum_length from information_schema.columns a "
         "where a.table_schema = %s and a.column_name in ('id', 's', 'd')"
@@ -209,9 +215,8 @@ def test_a_table_that_is_gone_or_went_back_is_told_again(source: Source) -> None
     all_of_it = told(source, "id, _archived_at, _run, _chunk, _record, _expired_at")
     assert len(all_of_it) == 13
     older = min(told(source, "_applied"))[0]
-    source.redshift(
-        f"delete from raw_{source.name}_el.t__archived where _applied > {older}"
-    )  # as a snapshot restores it
+    # As a snapshot restores it:
+    source.redshift(f"delete from raw_{source.name}_el.t__archived where _applied > {older}")
     assert load(source).table("t")["archived"] == 3
     assert told(source, "id, _archived_at, _run, _chunk, _record, _expired_at") == all_of_it
     source.redshift(f"drop table raw_{source.name}_el.t__archived")
