@@ -94,7 +94,7 @@ def test_load_and_copy_tell_which_rows_are_archived_with_their_own_policies(
 ) -> None:
     source.mysql(
         "create table t (id int primary key, created_at datetime not null default '2024-01-01', key (created_at), "
-        "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at))",
+        "updated_at timestamp(6) not null default now(6) on update now(6), key (updated_at))",
         "insert into t (id, updated_at) select seq, '2024-01-01' from seq_1_to_50",
     )
     configure(source, mode="merge", cursor="updated_at")

@@ -101,7 +101,7 @@ def test_a_key_that_was_used_again_and_archived_again_is_two_rows(source: Source
     alive = (
         f"select t.id from raw.t t left join (select id, max(_archived_at) as archived_at from "
         f"raw_{source.name}_el.t__archived group by id) gone on gone.id = t.id "
-        "where gone.id is null or t._extracted_at > gone.archived_at order by t.id"
+        "where gone.id is null or t._extracted_at at time zone 'utc' > gone.archived_at order by t.id"
     )
     assert source.redshift(alive) == [(3,), (4,)], "as docs/how-to/archive.md asks"
     archive(source)
