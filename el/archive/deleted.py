@@ -115,8 +115,8 @@ def table(key: Sequence[Column], proven: pa.Table, deletions: Sequence[Deletion]
         ArchiveError: a key is not what its column's type prints.
         SourceError: MySQL cannot be asked.
     """
-    found = [(position, one) for one in deletions for position in journal.positions(one.positions)]
-    taken = proven.select([one.name for one in key]).take(pa.array([position for position, _ in found], pa.int64()))
+    positions = [position for one in deletions for position in journal.positions(one.positions)]
+    taken = proven.select([one.name for one in key]).take(pa.array(positions, pa.int64()))
     arrays = []
     for one in key:
         try:
@@ -125,16 +125,23 @@ def table(key: Sequence[Column], proven: pa.Table, deletions: Sequence[Deletion]
             raise ArchiveError(
                 f"column {one.name} ({one.mysql_type}) of the primary key holds a value that is none of its type"
             ) from None
+    many = [journal.count(one.positions) for one in deletions]
+    moments = [datetime.fromisoformat(one.at).replace(tzinfo=None) for one in deletions]
     added = [
-        pa.array([datetime.fromisoformat(one.at).replace(tzinfo=None) for _, one in found], pa.timestamp("us")),
-        pa.array([one.run for _, one in found], pa.string()),
-        pa.array([one.chunk for _, one in found], pa.string()),
-        pa.array([one.seq for _, one in found], pa.int64()),
+        _repeated([pa.scalar(moment, pa.timestamp("us")) for moment in moments], many),
+        _repeated([one.run for one in deletions], many),
+        _repeated([one.chunk for one in deletions], many),
+        _repeated([pa.scalar(one.seq, pa.int64()) for one in deletions], many),
     ]
     made = pa.table([*arrays, *added], names=[*(raw_name(one.name) for one in key), *ADDED])
     for one in key:
         made = made.filter(pc.is_valid(made.column(raw_name(one.name))))
     return made.combine_chunks()
+
+
+def _repeated(values: Sequence[Any], many: Sequence[int]) -> pa.Array:
+    """What each record says, once for each of its rows."""
+    return pa.concat_arrays([pa.repeat(value, times) for value, times in zip(values, many, strict=True)])
 
 
 def _texts(connection: Connection | None, column: Column, values: Sequence[bytes]) -> list[str | None]:
