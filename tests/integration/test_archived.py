@@ -16,9 +16,9 @@ from tests.crash.points import Fault, Point
 from tests.crash.test_kill import either, snapshot_port, start, table, wait_until_somebody_waits
 from tests.crash.wires import wires
 from tests.integration.test_load import Log, counted, counting
-from tests.local.conftest import make_redshift
+from tests.local.conftest import aws_environment, make_redshift
 
-__all__ = ["counted", "counting", "either", "make_redshift", "snapshot_port", "table"]
+__all__ = ["aws_environment", "counted", "counting", "either", "make_redshift", "snapshot_port", "table"]
 
 UPDATED = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6)"
 
