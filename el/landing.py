@@ -5,9 +5,11 @@
         _dlt_version/ _dlt_loads/ init     dlt's schema and seals
         _commits/<seq, 20 digits>.json     a load exists if and only if a commit names it
         _manifests/<seqs>-<load_id>.json   what one COPY reads, written by load
+        _manifests/archived-<records>.json the same for keys of archived rows
         _skipped/<seq>.json                a commit that a person has quarantined, written by load
         _receipts/<seqs>-<load_id>.json    what one transaction did in Redshift, written by load (receipt.py)
         _applied.json                      the applied horizon, written by load, read by the archive
+        _archived.json                     how far load has read the archive's journal
     <prefix>/
         _leases/<source>/<table>/<job>.json  who works on a table, or did last (lease.py)
         _runs/<run>.json, <run>.log        the record and the log of a run (runs.py); a run's name begins with its time
@@ -39,7 +41,7 @@ from el.s3 import Numbered, Slot, explained, status
 from el.summary import Summary
 
 FORMAT = 3
-LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = 1
+LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = ARCHIVED_FORMAT = 1
 #: Of the object that quarantines a commit.
 SKIP_FORMAT = 1
 RECEIPT_FORMAT = 1
@@ -409,12 +411,17 @@ class TableLanding:
 
         Two loaders that write the same key write the same content: the key says which commits, from and to.
         """
-        key = self._key(f"_manifests/{_name(commits)}.json")
-        entries = [
-            {"url": f"{self.url}/{file.key}", "mandatory": True, "meta": {"content_length": file.size}}
-            for commit in commits
-            for file in commit.files
-        ]
+        files = [(f"{self.url}/{file.key}", file.size) for commit in commits for file in commit.files]
+        return self._write_manifest(_name(commits), files)
+
+    def write_archived_manifest(self, records: Sequence[int], files: Sequence[tuple[str, int]]) -> str:
+        """The same for keys of archived rows: their objects' URLs and sizes, and the records of the journal that name
+        them, ascending."""
+        return self._write_manifest(f"archived-{records[0]:020d}-{records[-1]:020d}-{len(records)}", files)
+
+    def _write_manifest(self, name: str, files: Sequence[tuple[str, int]]) -> str:
+        key = self._key(f"_manifests/{name}.json")
+        entries = [{"url": url, "mandatory": True, "meta": {"content_length": size}} for url, size in files]
         with explained(f"s3://{self._bucket}/{key}"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=json.dumps({"entries": entries}).encode())
         return f"s3://{self._bucket}/{key}"
@@ -510,6 +517,27 @@ class TableLanding:
         if found.content is None and found.etag:
             raise LandingDamage(f"{slot.url} is damaged and cannot be read. It is written again by: el load")
         return found.content
+
+    def archived(self) -> tuple[int, int]:
+        """How far load has read the archive's journal, and up to which record the Redshift that it saw was told; (0, 0)
+        if nobody knows, which costs reading it again.
+
+        Raises:
+            LandingError: S3 refuses, or it is of another format.
+        """
+        found = self._archived.read().content
+        try:
+            return (int(found["read"]), int(found["applied"])) if found else (0, 0)
+        except (KeyError, TypeError, ValueError):
+            return 0, 0
+
+    def remember_archived(self, read: int, applied: int) -> None:
+        """Raises LandingError if S3 refuses."""
+        self._archived.put({"read": read, "applied": applied})
+
+    @property
+    def _archived(self) -> Slot:
+        return Slot(self._client, self._bucket, self._key("_archived.json"), ARCHIVED_FORMAT)
 
     def files(self) -> list[Listed]:
         """Every file that dlt has put here, whether a commit names it or not."""

@@ -17,7 +17,8 @@ class TableRun:
     ``lo`` and ``next_lo`` are the window; None in mode replace or without a read.
     ``backfill`` is the range that was read again instead, from and up to; None: no limit there. ``bytes`` are those of
     the files on S3. ``counts`` says how many values were not carried as they were, by kind and column. ``errors`` holds
-    what ``error`` joins, by job. ``full_load``: the last commit of a full pass was applied.
+    what ``error`` joins, by job. ``full_load``: the last commit of a full pass was applied. ``archived`` rows were told
+    as such.
     """
 
     table: str
@@ -31,6 +32,7 @@ class TableRun:
     bytes: int = 0
     full: bool = False
     full_load: bool = False
+    archived: int = 0
     lo: str | None = None
     next_lo: str | None = None
     backfill: tuple[str | None, str | None] | None = None

@@ -20,6 +20,7 @@ from el.extract import Extracted, Extractor, said
 from el.landing import Landing
 from el.lease import Hold, Leases
 from el.load import Loaded, Loader, missing_rows
+from el.load_archived import Result, Tellers
 from el.mysql.catalog import TableShape, read_shapes
 from el.mysql.connection import Connections as MySQLConnections
 from el.mysql.connection import connected
@@ -75,6 +76,7 @@ class Conductor:
         patience = settings.replica_seconds()
         hash_key = settings.hash_key() if extracting and any(table.hash for table in self._tables) else None
         redshift = settings.redshift() if loading else None
+        self._archive = settings.archive_place() if loading else None
         self._workers = settings.tables_at_once()
         try:
             self._landing.check()  # boto3 is patient itself
@@ -208,11 +210,17 @@ class Conductor:
                 self._options.into or "",
             )
 
+        tellers = Tellers(None if self._options.into else self._archive, self._tables, self._landing, warehouse)
         pending: list[Table] = []
 
         def look(table: Table, bar: Bar) -> State:
             one = loader(table, bar)
             if self._options.swap or not one.is_idle(known[table.source]):
+                pending.append(table)
+                return "not begun"
+            told = tellers.look(table, known[table.source])
+            self.results[table.label].note(*told.warnings)
+            if told.unfinished:
                 pending.append(table)
                 return "not begun"
             position = known[table.source].positions.get(one.raw_name)
@@ -239,11 +247,13 @@ class Conductor:
         progress_of = {table.label: Loaded() for table in pending}
 
         def one(table: Table, bar: Bar) -> State:
-            done = progress_of[table.label]
+            done, told = progress_of[table.label], Result()
             with self._held(table, "load", bar) as held:
                 try:
                     made = loader(table, bar, held)
                     made.run(known[table.source], done)
+                    if not done.unfinished:
+                        tellers.tell(table, known[table.source], lambda: self._why_stop(held), told)
                     if self._options.swap and not done.unfinished:
                         done.warnings.append(swap(made))
                 finally:
@@ -251,8 +261,9 @@ class Conductor:
                     result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full
                     if done.json_misses:
                         result.counts["json_misses"] = dict(done.json_misses)
-                    result.note(*done.warnings, *said({"json_misses": done.json_misses}))
-                return self._ended(held, done.unfinished, done.commits)
+                    result.archived = told.rows
+                    result.note(*done.warnings, *told.warnings, *said({"json_misses": done.json_misses}))
+                return self._ended(held, done.unfinished or told.unfinished, done.commits + told.rows)
 
         side_by_side("load", pending, self.results, one, self._workers, self._stop, self._quiet)
 

@@ -75,7 +75,11 @@ VARIABLES = (
         "that of SOURCES__<SOURCE>__CREDENTIALS",
         secret=True,
     ),
-    Variable("ARCHIVE_URL", "s3://bucket/prefix of the archive; the bucket must keep versions"),
+    Variable(
+        "ARCHIVE_URL",
+        "s3://bucket/prefix of the archive; the bucket must keep versions. Where load has it too, it tells Redshift "
+        "which rows are archived",
+    ),
     Variable("ARCHIVE_KMS_KEY", "KMS key that encrypts what is archived: an id, an ARN or alias/<name>"),
     Variable(
         "ARCHIVE_OBJECT_LOCK",
@@ -162,7 +166,7 @@ class Redshift:
 
 @dataclass(frozen=True)
 class LandingPlace:
-    """The bucket and the prefix, without a slash at either end, below which the landing lies."""
+    """The bucket and the prefix, without a slash at either end, below which the landing, or the archive, lies."""
 
     bucket: str
     prefix: str
@@ -285,6 +289,15 @@ def archive() -> ArchivePlace:
         raise SettingError(f"ARCHIVE_OBJECT_LOCK is {lock.lower()!r}. It must be none, governance or compliance.")
     key = _need("ARCHIVE_KMS_KEY", "the KMS key of the archive: an id, an ARN or alias/<name>")
     return ArchivePlace(place.bucket, place.prefix, key, None if lock == "NONE" else lock)
+
+
+def archive_place() -> LandingPlace | None:
+    """Where load reads what was archived; None: nowhere, ARCHIVE_URL is not set.
+
+    Raises:
+        SettingError: it is no s3:// URL.
+    """
+    return _place("ARCHIVE_URL") if os.environ.get("ARCHIVE_URL") else None
 
 
 def archive_mysql(source: str) -> MySQL:

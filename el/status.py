@@ -35,6 +35,7 @@ class TableStatus:
     that succeeded began, ``lag`` and ``max_lag`` are seconds. ``at_work``: who works on it now. ``problems``: open
     ones; ``last_error`` is the newest failure, open or over. ``skipped``: the newest commit that was skipped and whose
     rows may be missing still. ``expiring``: what to do before files of pending commits are deleted.
+    ``archive_unknown``: the table has an archive that this host does not know, so load tells Redshift nothing of it.
     """
 
     table: str
@@ -54,6 +55,7 @@ class TableStatus:
     last_error: dict[str, str | None] | None
     skipped: int | None = None
     expiring: str | None = None
+    archive_unknown: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -117,6 +119,7 @@ def _status(
         last_error=_shown(failures[-1]) if failures else None,
         skipped=position.hole.seq if position and position.hole else None,
         expiring=expiring(table.label, first, settings.retention_days()) if first else None,
+        archive_unknown=asked and table.retention is not None and settings.archive_place() is None,
     )
 
 
@@ -176,6 +179,11 @@ def status_text(found: Sequence[TableStatus], as_json: bool) -> str:
         if s.skipped
     ]
     lines += [f"note: {s.table}: {s.expiring}" for s in found if s.expiring]
+    lines += [
+        f"note: {s.table}: ARCHIVE_URL is not set on this host: load does not tell Redshift which rows are archived"
+        for s in found
+        if s.archive_unknown
+    ]
     for s in found:
         lines += [
             f"at work: {s.table}: run {w['run']} on {w['host']}, {w['job']} since {w['since']}" for w in s.at_work

@@ -410,7 +410,7 @@ def _places(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
 
 def _archived(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
     """Of these the ones of which anything was archived, whether or not the source file still says so."""
-    return [(table, place) for table, place in _places(selectors) if place.last_record()]
+    return [(table, place) for table, place in _places(selectors) if place.last()]
 
 
 def _told(problems: Sequence[str]) -> int:

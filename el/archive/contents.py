@@ -15,27 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import pyarrow as pa
 
 from el.archive import journal, objects, rows
-from el.archive.journal import ChunkState, Journal, Ranges
+from el.archive.journal import ChunkState, Deletion, Journal
 from el.archive.objects import Manifest, Proven
 from el.archive.rows import Column
-from el.archive.store import Stored, TableArchive
+from el.archive.store import TableArchive
+from el.archived import Stored
 from el.errors import ArchiveError, ElError
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What one record of the journal says was deleted from MySQL: positions in a chunk's object."""
-
-    seq: int
-    at: str
-    run: str
-    chunk: str
-    positions: Ranges
 
 
 @dataclass(frozen=True)
@@ -60,11 +49,7 @@ class Contents:
             for record in records
             if record["kind"] == "expired"
         }
-        self.deletions = [
-            Deletion(record["seq"], record["at"], record["run"], record["chunk"], positions)
-            for record in records
-            if record["kind"] == "deleted" and (positions := deleted_by(record))
-        ]
+        self.deletions = [one for record in records if record["kind"] == "deleted" for one in journal.deletions(record)]
         self._manifests: dict[str, Manifest] = {}
 
     @property
@@ -185,16 +170,6 @@ class Contents:
         order = {one.chunk: number for number, one in enumerate(chunks)}
         groups = [sorted(group, key=lambda one: order[one.chunk]) for group in groups]
         return sorted(groups, key=lambda group: order[group[0].chunk])
-
-
-def deleted_by(record: dict[str, Any]) -> Ranges:
-    """The positions that are in the archive by one record ``deleted``.
-
-    A row that was ``gone`` when its turn came was deleted by somebody else, and is not ours to bring back, unless the
-    record was written after a crash: then our own deletion is why it is gone.
-    """
-    deleted, gone = record["deleted"], record["gone"] if record.get("resumed") else []
-    return journal.merged(deleted, gone)
 
 
 def key_texts(columns: Sequence[Column], table: pa.Table) -> list[bytes]:

@@ -4,8 +4,8 @@ In: a table's archive. Out: what is past its end and may go, what is held, and w
 each. Needs S3 only, with a role that may delete versions, which no run has.
 
 Per object: record ``expiring``, delete the version that the journal names, certificate, record ``expired``, delete the
-manifest. Cut off anywhere, the next call does the rest; a version that is gone already is deleted once more, which
-changes nothing. S3's own lock and legal holds are never gone around: what S3 refuses stays.
+keys of its rows and the manifest. Cut off anywhere, the next call does the rest; a version that is gone already is
+deleted once more, which changes nothing. S3's own lock and legal holds are never gone around: what S3 refuses stays.
 
 A chunk whose deletions from MySQL are not finished stays whatever its age: it is what the next run goes on from.
 """
@@ -112,16 +112,19 @@ def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object,
     if not archive.find(key):
         archive.put(key, json.dumps(_certificate(chunk, found, vars(said), now, run), indent=1).encode())
     book.append("expired", expired_chunk=chunk.chunk, certificate=key)
+    if chunk.keys:  # behind the record: load must not look for keys that nobody says are gone
+        archive.delete_version(chunk.keys)
     archive.delete_version(manifest)  # last: without it nobody knows when the object was due
 
 
 def _sweep(contents: Contents) -> None:
-    """Manifests whose deletion was cut off."""
-    there = {(one.key, one.version) for one in contents.archive.versions("_manifests/")} if contents.expired else set()
+    """Manifests and keys whose deletion was cut off."""
+    below = ("_manifests/", "_keys/") if contents.expired else ()
+    there = {(one.key, one.version) for folder in below for one in contents.archive.versions(folder)}
     for name in contents.expired:
-        manifest = contents.all_chunks[name].manifest
-        if manifest and (manifest.key, manifest.version) in there:
-            contents.archive.delete_version(manifest)
+        for stored in (contents.all_chunks[name].keys, contents.all_chunks[name].manifest):
+            if stored and (stored.key, stored.version) in there:
+                contents.archive.delete_version(stored)
 
 
 def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: datetime, run: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ and by ``kind``
     verified   chunk: that version was read back whole, and every row has the hash that was written
     deleting   chunk: its rows are about to be deleted
     deleted    chunk, after each transaction: deleted, and by reason what was left: ranges of positions in the object
-    done       chunk: nothing is to be done with it any more
+    done       chunk: nothing is to be done with it any more; deleted (rows), keys (the object that has theirs, its rows
+               and columns; null if there are none to tell), untold (why there are fewer keys than rows, or null)
     given_up   chunk, why: nothing of it was deleted and nothing will be; its object is no copy of anything
     ended      the run ended: state, counts (mover.Moved), open (chunks that a next run goes on with)
     expiring   expired_chunk, object, version: it is past its class's end and about to be deleted (expire.py)
@@ -43,10 +44,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from el import __version__
-from el.archive.store import Stored, TableArchive
+from el.archive.store import TableArchive
+from el.archived import FORMAT, Stored
 from el.errors import ArchiveError
-
-FORMAT = 1
 
 State = Literal["planned", "written", "verified", "deleting", "done", "given_up"]
 #: Ranges of positions: [[first, behind], …], ascending and apart.
@@ -55,9 +55,23 @@ Ranges = list[list[int]]
 _STATES = ("planned", "written", "verified", "deleting", "done", "given_up")
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """What one record of the journal says was deleted from MySQL: positions in a chunk's object."""
+
+    seq: int
+    at: str
+    run: str
+    chunk: str
+    positions: Ranges
+
+
 @dataclass
 class ChunkState:
-    """What the journal says of one chunk. ``deleted`` and ``left`` hold positions; ``gone`` are among the deleted."""
+    """What the journal says of one chunk. ``deleted`` and ``left`` hold positions; ``gone`` are among the deleted.
+
+    ``deletions``: which record says so of which rows. ``keys`` is the object that has their keys.
+    """
 
     chunk: str
     run: str
@@ -69,6 +83,8 @@ class ChunkState:
     deleted: Ranges = field(default_factory=list)
     gone: Ranges = field(default_factory=list)
     left: dict[str, Ranges] = field(default_factory=dict)
+    deletions: list[Deletion] = field(default_factory=list)
+    keys: Stored | None = None
     at: str = ""
     seq: int = 0
 
@@ -96,7 +112,7 @@ class Journal:
         """
         with self._lock:
             if self._last is None:
-                self._last = self._archive.last_record()
+                self._last = self._archive.last()
             seq = self._last + 1
             record = {
                 "format": FORMAT,
@@ -121,45 +137,22 @@ class Journal:
             ArchiveError: one is missing, damaged, or of another version of el.
             LandingError: S3 cannot be reached or refuses.
         """
-        return self._read(1, self._archive.last_record())
+        return self._archive.records(1, self._archive.last())
 
     def tail(self) -> list[dict[str, Any]]:
         """The newest ones, from the start of the last run that left nothing open; all there is to go on from."""
-        last = self._archive.last_record()
+        last = self._archive.last()
         self._last = last
         found: list[dict[str, Any]] = []
         while last:
             first = max(1, last - 63)
-            page = self._read(first, last)
+            page = self._archive.records(first, last)
             for back, record in enumerate(reversed(page)):
                 if record["kind"] == "ended" and not record["open"]:
                     return page[len(page) - back :] + found
             found = page + found
             last = first - 1
         return found
-
-    def _read(self, first: int, last: int) -> list[dict[str, Any]]:
-        made = []
-        for seq, body in enumerate(self._archive.records(first, last), first):
-            where = f"{self._archive.url}/_journal/{seq:020d}.json"
-            try:
-                record = json.loads(body)
-                version = record["format"]
-                wrong = record["seq"] != seq or not isinstance(record["kind"], str)
-            except (ValueError, KeyError, TypeError):
-                version, wrong = FORMAT, True
-            if version != FORMAT:
-                raise ArchiveError(
-                    f"{where} has format {version} and this el knows format {FORMAT}. Nothing was deleted. It was "
-                    f"written by el {record.get('el_version')}: use the same version."
-                )
-            if wrong:
-                raise ArchiveError(
-                    f"{where} is damaged and cannot be read. Nothing was deleted. Restore it from the bucket's "
-                    "versions."
-                )
-            made.append(record)
-        return made
 
 
 def chunks(records: Iterable[Mapping[str, Any]]) -> dict[str, ChunkState]:
@@ -182,7 +175,20 @@ def chunks(records: Iterable[Mapping[str, Any]]) -> dict[str, ChunkState]:
             for why, ranges in record["left"].items():
                 state.left[why] = merged(state.left.get(why, []), ranges)
             state.at, state.seq = record["at"], record["seq"]
+            state.deletions += deletions(record)
+        elif kind == "done":
+            state.keys = Stored(**record["keys"]["object"]) if record["keys"] else None
     return found
+
+
+def deletions(record: Mapping[str, Any]) -> list[Deletion]:
+    """What is in the archive by one record ``deleted``; empty if nothing is.
+
+    A row that was ``gone`` when its turn came was deleted by somebody else, and is not ours to bring back, unless the
+    record was written after a crash: then our own deletion is why it is gone.
+    """
+    found = merged(record["deleted"], record["gone"] if record.get("resumed") else [])
+    return [Deletion(record["seq"], record["at"], record["run"], record["chunk"], found)] if found else []
 
 
 def positions(ranges: Sequence[Sequence[int]]) -> Iterator[int]:

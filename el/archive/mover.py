@@ -6,6 +6,7 @@ record in the journal:
     planned   → write the object, write its manifest
     written   → read the object back whole by its version, decode it, hash every row
     verified  → ``deleting`` → transaction after transaction, a record ``deleted`` behind each
+                write the keys of what was deleted, for load
     done
 
 While a chunk is deleted, the next one is read, written and verified; its deletion begins when that of the one before
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -31,15 +32,17 @@ from hashlib import sha256
 import pyarrow as pa
 
 from el import __version__
-from el.archive import journal, objects, rows
+from el.archive import deleted, journal, objects, rows
 from el.archive.delete import Copies, Deleter, Outcome
 from el.archive.journal import ChunkState, Journal
 from el.archive.objects import Manifest, Proven
 from el.archive.pace import Pace
 from el.archive.plan import Plan
 from el.archive.read import Reader
-from el.archive.store import Stored, TableArchive
+from el.archive.rows import Column
+from el.archive.store import TableArchive
 from el.archive.table import Shape
+from el.archived import Stored
 from el.errors import ArchiveError, LandingDamage
 from el.landing import Server
 from el.progress import Bar
@@ -92,10 +95,12 @@ class Mover:
         wait: Callable[[float], bool],
         most_rows: int | None = None,
         held: str | None = None,
+        hidden: Sequence[str] = (),
     ) -> None:
         """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop.
 
         ``held``: SQL that is true for a row under a hold. It is not read; one that was read before the hold is left.
+        ``hidden``: columns whose values Redshift must not see.
         """
         assert plan.shape and not plan.refusals
         self.moved = Moved()
@@ -106,7 +111,7 @@ class Mover:
         self._archive, self._pace, self._bar = archive, pace, bar
         self._stopping, self._wait = stopping, wait
         self._most_rows = most_rows
-        self._held = held
+        self._held, self._hidden = held, hidden
         self._journal = Journal(archive, run)
         self._lock = threading.Lock()
 
@@ -214,8 +219,21 @@ class Mover:
 
     def _read_back(self, state: ChunkState, resumed: bool = False) -> _Ready:
         assert state.object
+        proven = self._proven(state, self._shape.columns)
+        if state.state in ("planned", "written"):
+            self._journal.append("verified", chunk=state.chunk)
+        with self._lock:
+            if not resumed:
+                self.moved.archived += state.rows
+            self.moved.objects += 1
+            self.moved.bytes += state.object.size
+        return _Ready(state, proven, resumed)
+
+    def _proven(self, state: ChunkState, columns: Sequence[Column]) -> Proven:
+        """The rows of a chunk's object, read whole and proven."""
+        assert state.object
         try:
-            proven = objects.read_back(self._archive, state.object, self._shape.columns, state.rows, state.rows_sha256)
+            return objects.read_back(self._archive, state.object, columns, state.rows, state.rows_sha256)
         except (ArchiveError, LandingDamage) as error:
             if state.state in ("planned", "written"):
                 self._give_up(state, "the object that was read back is not the one that was written")
@@ -226,14 +244,6 @@ class Mover:
                     f"again: {state.object.key}, version {state.object.version}. el-archive verify tells about others"
                 )
             raise ArchiveError(f"{self._plan.label}: {error} {then}. Find out who writes into the archive.") from None
-        if state.state in ("planned", "written"):
-            self._journal.append("verified", chunk=state.chunk)
-        with self._lock:
-            if not resumed:
-                self.moved.archived += state.rows
-            self.moved.objects += 1
-            self.moved.bytes += state.object.size
-        return _Ready(state, proven, resumed)
 
     def _resumed(self, deleter: Deleter, state: ChunkState) -> _Ready | None:
         """A chunk of an earlier run; None if there is nothing to be done with it any more."""
@@ -253,27 +263,28 @@ class Mover:
             or not rows.schema(manifest.archived).equals(rows.schema(self._shape.columns))
             or manifest.primary_key != [one.name for one in self._shape.primary_key]
         ):
-            self._record(state, self._of_altered(deleter, state, manifest), resumed=True)
-            self._done(state)
+            columns = {one.name: one for one in manifest.archived}
+            key = tuple(columns[name] for name in manifest.primary_key)
+            proven = self._proven(state, manifest.archived) if state.state == "deleting" else None
+            self._record(state, self._of_altered(deleter, state, key, proven), resumed=True)
+            self._done(state, key, proven)
             return None
         return self._read_back(state, resumed=True)
 
-    def _of_altered(self, deleter: Deleter, state: ChunkState, manifest: Manifest) -> Outcome:
+    def _of_altered(
+        self, deleter: Deleter, state: ChunkState, key: tuple[Column, ...], proven: Proven | None
+    ) -> Outcome:
         """What became of the rest of a chunk whose table was altered since: its rows cannot be compared any more.
 
         A crash may have kept a deletion from being recorded. So a row that MySQL does not have, or of which it cannot
         be asked because the key is another one, counts as gone: better that a restore offers a row too many.
         """
-        assert state.object
         tried = state.tried
         rest = [position for position in range(state.rows) if position not in tried]
-        if state.state != "deleting":
+        if proven is None:  # nothing of it was being deleted
             return Outcome(left={"changed": rest})
-        columns = {one.name: one for one in manifest.archived}
-        key = tuple(columns[name] for name in manifest.primary_key)
         if [_comparable(one) for one in key] != [_comparable(one) for one in self._shape.primary_key]:
             return Outcome(gone=rest)
-        proven = objects.read_back(self._archive, state.object, manifest.archived, state.rows, state.rows_sha256)
         copies = Copies(replace(self._shape, primary_key=key, auto_increment=None), proven)
         gone = deleter.absent(copies, rest)
         return Outcome(gone=gone, left={"changed": sorted(set(rest) - set(gone))})
@@ -302,11 +313,11 @@ class Mover:
             self._pace.took(len(batch), outcome.seconds)
             self._bar.moved(len(batch))
             before = len(batch)
-        self._done(state)
+        self._done(state, self._shape.primary_key, ready.proven)
         return True
 
     def _record(self, state: ChunkState, outcome: Outcome, resumed: bool) -> None:
-        self._journal.append(
+        record = self._journal.append(
             "deleted",
             chunk=state.chunk,
             deleted=journal.ranges(outcome.deleted),
@@ -315,6 +326,7 @@ class Mover:
             seconds=round(outcome.seconds, 3),
             resumed=resumed,
         )
+        state.deletions += journal.deletions(record)
         with self._lock:
             self.moved.deleted += len(outcome.deleted)
             self.moved.gone += len(outcome.gone)
@@ -322,8 +334,11 @@ class Mover:
                 self.moved.left[why] = self.moved.left.get(why, 0) + len(found)
             self.moved.longest = max(self.moved.longest, outcome.seconds)
 
-    def _done(self, state: ChunkState) -> None:
-        self._journal.append("done", chunk=state.chunk)
+    def _done(self, state: ChunkState, key: Sequence[Column], proven: Proven | None) -> None:
+        facts = deleted.tell(
+            self._archive, state, key, proven.table if proven else None, self._hidden, self._source, self._server
+        )
+        self._journal.append("done", chunk=state.chunk, **facts)
         with self._lock:
             self.moved.open.remove(state.chunk)
 

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from el.archive import rows
 from el.archive.rows import Column
-from el.archive.store import Stored, TableArchive
+from el.archive.store import TableArchive
+from el.archived import Stored
 from el.errors import ArchiveError
 
 FORMAT = 1
@@ -107,13 +108,22 @@ def from_parquet(body: bytes, columns: Sequence[Column]) -> pa.Table:
     Raises:
         ArchiveError: it is no Parquet file of these columns.
     """
-    try:
-        table = pq.read_table(pa.BufferReader(body))
-    except (pa.ArrowException, OSError):
-        raise ArchiveError("it is no Parquet file that can be read") from None
+    table = table_of(body)
     if not table.schema.equals(rows.schema(columns)):
         raise ArchiveError("it has other columns than its manifest says")
-    return table.combine_chunks()
+    return table
+
+
+def table_of(body: bytes) -> pa.Table:
+    """What a Parquet file holds.
+
+    Raises:
+        ArchiveError: it is none.
+    """
+    try:
+        return pq.read_table(pa.BufferReader(body)).combine_chunks()
+    except (pa.ArrowException, OSError):
+        raise ArchiveError("it is no Parquet file that can be read") from None
 
 
 @dataclass(frozen=True)

@@ -285,6 +285,7 @@ class _Conductor:
             self._options.chunk_rows,
             # Asked while the lease is held: a hold that is added takes it too.
             holds.condition(holds.active(place), plan.shape.primary_key) if plan.shape else None,
+            (*table.exclude, *table.hash),
         )
         ending = ExitStack()
         ending.callback(pace.close)

@@ -1,10 +1,11 @@
-"""The archive's place on S3. No other file of the archive spells a key.
+"""The archive's place on S3, for those who write it. What load reads too is spelled in ``el/archived.py``.
 
     <prefix>/_pause                        as long as it is there, every run waits
     <prefix>/<source>/<table>/
         rows/<chunk>.parquet               the rows of one chunk, as MySQL had them (rows.py); nothing else lies here,
                                            so Athena and Spectrum can read the folder as one table
-        _manifests/<chunk>.json            what that object is: rows, hashes, columns, CREATE TABLE (manifest.py)
+        _manifests/<chunk>.json            what that object is: rows, hashes, columns, CREATE TABLE (objects.py)
+        _keys/<chunk>.parquet              keys of the rows of it that were deleted, for load (deleted.py)
         _journal/<seq, 20 digits>.json     what was done and is about to be done (journal.py)
         _holds/<hold>.json                 rows that must stay, and <hold>.released.json when they need not (holds.py)
         _certificates/<chunk>.json         that an object was deleted at its class's end (expire.py)
@@ -20,7 +21,6 @@ and changes nothing of what was proven. So the bucket has to keep versions. Only
 from __future__ import annotations
 
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -28,24 +28,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from el import s3
-from el.config import raw_name
+from el import archived, s3
+from el.archived import Archived, Stored
 from el.errors import ArchiveError, LandingDamage, LandingError
-from el.s3 import Numbered, explained, status
+from el.s3 import explained, status
 from el.settings import ArchivePlace
-
-#: Records that are read at once: answers take tens of milliseconds.
-_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version of one object. ``key`` is below the table's folder, ``size`` in bytes."""
-
-    key: str
-    version: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -107,17 +94,15 @@ class Archive:
 
     def table(self, source: str, table: str) -> TableArchive:
         """The folder of one table, by its MySQL name."""
-        prefix = "/".join(part for part in (self.place.prefix, source, raw_name(table)) if part)
-        return TableArchive(self.client, self.place, prefix)
+        return TableArchive(self.client, self.place, archived.folder(self.place.prefix, source, table))
 
 
-class TableArchive:
+class TableArchive(Archived):
     """The folder of one table."""
 
     def __init__(self, client: Any, place: ArchivePlace, prefix: str) -> None:
+        super().__init__(client, place.bucket, prefix)
         self.client, self.place, self.prefix = client, place, prefix
-        self.url = f"s3://{place.bucket}/{prefix}"
-        self._journal = Numbered(client, place.bucket, self.key("_journal/"))
 
     def key(self, name: str) -> str:
         """The whole key of what lies below the table's folder."""
@@ -209,30 +194,14 @@ class TableArchive:
             answer = self.client.get_object(Bucket=self.place.bucket, Key=self.key(key), VersionId=version)
             return bytes(answer["Body"].read())
 
-    def last_record(self) -> int:
-        """Number of the journal's newest record; 0 before the first."""
-        return self._journal.last() or 0
-
-    def record(self, seq: int) -> bytes:
-        """One record of the journal."""
-        key = self._journal.key(seq)
-        with explained(f"s3://{self.place.bucket}/{key}"):
-            return bytes(self.client.get_object(Bucket=self.place.bucket, Key=key)["Body"].read())
-
-    def records(self, first: int, last: int) -> list[bytes]:
-        """The records from one number up to another, in order."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(self.record, range(first, last + 1)))
-
     def put_record(self, seq: int, body: bytes) -> bool:
         """Write one record of the journal; False if another process wrote that number first.
 
         Raises:
             LandingError: S3 cannot be reached or refuses.
         """
-        key = self._journal.key(seq)
         try:
-            self.put(key.removeprefix(self.prefix + "/"), body)
+            self.put(self.record_key(seq), body)
         except ArchiveError:
             return False
         return True

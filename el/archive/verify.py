@@ -2,8 +2,8 @@
 
 In: a table's archive. Out: problems, each with what to do. Two looks:
 
-- every object and manifest by S3's list of versions: one that is missing, one that lies under another version or under
-  a delete marker (its copy is intact, but Athena does not see it), one that no record names;
+- every object, manifest and object of keys by S3's list of versions: one that is missing, one that lies under another
+  version or under a delete marker (its copy is intact, but Athena does not see it), one that no record names;
 - the content of some or of all objects, by version: read whole, decoded, every row hashed, held against the manifest
   and the journal.
 
@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from el.archive.contents import Contents, explain
-from el.archive.store import Stored, TableArchive, Version
+from el.archive.store import TableArchive, Version
+from el.archived import Stored
 from el.errors import ElError, LandingUnreachable
 from el.text import aligned
 
@@ -75,12 +76,15 @@ def _listed(contents: Contents) -> list[str]:
     """What S3's list of versions says against the journal."""
     archive = contents.archive
     by_key: dict[str, list[Version]] = {}
-    for version in [*archive.versions("rows/"), *archive.versions("_manifests/")]:
+    for version in [found for folder in ("rows/", "_manifests/", "_keys/") for found in archive.versions(folder)]:
         by_key.setdefault(version.key, []).append(version)
     problems = []
     for chunk in contents.chunks:
         for stored in contents.stored(chunk):
-            problems += _of_object(archive, stored, by_key.get(stored.key, []))
+            problems += _of_object(archive, stored, by_key.get(stored.key, []), "its rows are nowhere")
+        if chunk.keys:
+            found = by_key.get(chunk.keys.key, [])
+            problems += _of_object(archive, chunk.keys, found, "load cannot tell Redshift which rows are archived")
     for chunk in contents.all_chunks.values():
         if chunk.chunk in contents.expired and chunk.object:
             there = [one.version for one in by_key.get(chunk.object.key, [])]
@@ -89,7 +93,8 @@ def _listed(contents: Contents) -> list[str]:
                     f"{archive.url}/{chunk.object.key} (version {chunk.object.version}): the journal says that it was "
                     "deleted at its class's end, and it is there"
                 )
-    known = {key for name in contents.all_chunks for key in (archive.rows_key(name), archive.manifest_key(name))}
+    keys_of = (archive.rows_key, archive.manifest_key, archive.keys_key)
+    known = {key_of(name) for name in contents.all_chunks for key_of in keys_of}
     problems += [
         f"{archive.url}/{key}: no record of the journal names it. Find out who wrote it; its rows look archived "
         "to who reads the folder"
@@ -98,11 +103,11 @@ def _listed(contents: Contents) -> list[str]:
     return problems
 
 
-def _of_object(archive: TableArchive, stored: Stored, found: Sequence[Version]) -> list[str]:
+def _of_object(archive: TableArchive, stored: Stored, found: Sequence[Version], without: str) -> list[str]:
     where = f"{archive.url}/{stored.key} (version {stored.version})"
     own = next((one for one in found if one.version == stored.version and not one.is_marker), None)
     if own is None:
-        return [f"{where} is missing: its rows are nowhere. Look for a copy of the bucket, and who may delete versions"]
+        return [f"{where} is missing: {without}. Look for a copy of the bucket, and who may delete versions"]
     if own.size != stored.size:
         return [f"{where} has {own.size:,} bytes and {stored.size:,} were written"]
     latest = next((one for one in found if one.is_latest), None)

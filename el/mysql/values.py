@@ -84,19 +84,14 @@ class Values:
 
     def _date(self, column: Column, values: pa.Array, counts: Counts) -> pa.Array:
         """Dates of MySQL's text; one that does not exist (zero, partly zero, in year 0, 30 February) by its policy."""
-        made = _parsed(values, column.arrow)
-        if made is not None:
-            return made
-        wrong = pc.and_(values.is_valid(), pc.invert(_exist(values)))
-        many = _count(wrong)
+        made = dates(values, column.arrow)
+        many = made.null_count - values.null_count
         if many and column.on_zero_date == "error":
             raise self._refused(
                 column, many, len(values), "hold a date that does not exist (zero, or such as 30 February)"
             )
-        counts["zero_dates", column.name] += many
-        made = _parsed(pc.if_else(wrong, pa.scalar(None, values.type), values), column.arrow)
-        if made is None:
-            raise ValueError("a date that exists and cannot be read")
+        if many:
+            counts["zero_dates", column.name] += many
         return made
 
     def _within(self, column: Column, most: int, values: pa.Array, counts: Counts) -> pa.Array:
@@ -161,6 +156,22 @@ class Values:
                     f"{self._label}: column {column.name} is part of the primary key and holds a date that does not "
                     "exist (zero, or such as 30 February), which Redshift cannot hold. Nothing was committed."
                 )
+
+
+def dates(values: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Dates or times of MySQL's text, in UTC; NULL for one that does not exist.
+
+    Raises:
+        ValueError, pa.ArrowException: it is no text of that type.
+    """
+    made = _parsed(values, arrow)
+    if made is not None:
+        return made
+    wrong = pc.and_(values.is_valid(), pc.invert(_exist(values)))
+    made = _parsed(pc.if_else(wrong, pa.scalar(None, values.type), values), arrow)
+    if made is None:
+        raise ValueError("a date that exists and cannot be read")
+    return made
 
 
 def _parsed(values: pa.Array, arrow: pa.DataType) -> pa.Array | None:

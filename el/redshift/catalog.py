@@ -10,6 +10,8 @@ from typing import Any
 
 from el.redshift.connection import Connection, quoted, rows
 
+#: Ends the name of the table that tells which rows are archived. No raw table's name has two underscores.
+ARCHIVED = "__archived"
 #: Tables, their columns in order, and the types of those as we write them.
 Tables = dict[str, dict[str, str]]
 #: information_schema's names for the types that we write in DDL.
@@ -58,6 +60,11 @@ class Target:
     def ledger(self) -> str:
         """Its ledger table, quoted."""
         return quoted(ledger_schema(self.schema), self.table)
+
+    @property
+    def archived(self) -> Target:
+        """The table that tells which of its rows are archived, as a table of the ledger's schema."""
+        return Target(ledger_schema(self.schema), self.table + ARCHIVED)
 
 
 def read(connection: Connection, schema: str) -> tuple[Tables, Tables]:

@@ -95,20 +95,29 @@ class Changed:
 
 @dataclass(frozen=True)
 class Known:
-    """What one look at Redshift says of a schema, by raw name. ``refused``: ledgers of another format, and why."""
+    """What one look at Redshift says of a schema, by raw name. ``refused``: ledgers of another format, and why.
+
+    ``archived``: the record of the archive's journal up to which a table tells which rows are archived
+    (``archived.py``); 0 where it tells of none, and nothing where there is no such table.
+    """
 
     positions: dict[str, Position] = field(default_factory=dict)
     ledgers: frozenset[str] = frozenset()
     raw: Tables = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    archived: dict[str, int] = field(default_factory=dict)
 
 
 def known(connection: Connection, schema: str) -> Known:
-    """Position and columns of every raw table of a schema; two statements, no transaction."""
+    """Position and columns of every raw table of a schema; no transaction.
+
+    Two statements, and a third where rows are archived.
+    """
     connection.autocommit = True
     with explained(f"reading the ledger of {schema}"):
         raw, ledgers = catalog.read(connection, schema)
         ledgers.pop(VIEW, None)
+        beside = {name: ledgers.pop(name) for name in list(ledgers) if name.endswith(catalog.ARCHIVED)}
         refused = {
             table: _other_layout(connection, Target(schema, table))
             for table, columns in ledgers.items()
@@ -131,6 +140,13 @@ def known(connection: Connection, schema: str) -> Known:
             if newest
             else []
         )
+        asked = [
+            f"select cast('{name.removesuffix(catalog.ARCHIVED)}' as varchar(127)) as table_name, "
+            f"coalesce(max(_applied), 0) as applied from {quoted(ledger_schema(schema), name)}"
+            for name, columns in sorted(beside.items())
+            if "_applied" in columns
+        ]
+        archived = rows(connection, " union all ".join(asked)) if asked else []
     connection.autocommit = False
     positions = {}
     for name, *row in found:
@@ -138,7 +154,7 @@ def known(connection: Connection, schema: str) -> Known:
             positions[str(name)] = _position(row)
         else:
             refused[str(name)] = _other_format(Target(schema, str(name)), row[10], row[9])
-    return Known(positions, frozenset(ledgers), raw, refused)
+    return Known(positions, frozenset(ledgers), raw, refused, {str(name): int(seq) for name, seq in archived})
 
 
 def positions(connection: Connection, schema: str) -> dict[str, Position]:
@@ -216,6 +232,7 @@ def _prepare(connection: Connection, raw: str, missing: list[str]) -> None:
         selects = [
             f"select cast('{table}' as varchar(127)) as table_name, {', '.join(_NAMES)} from {quoted(schema, table)}"
             for table in sorted({str(name) for (name,) in existing} - {VIEW})
+            if not table.endswith(catalog.ARCHIVED)
         ]
         rows(
             connection,

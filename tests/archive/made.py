@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pymysql
 
-from el.archive import journal, objects, rows
-from el.archive.journal import Journal
+from el.archive import deleted, journal, objects, rows
+from el.archive.journal import ChunkState, Journal
 from el.archive.objects import Manifest
 from el.archive.store import Archive, TableArchive
 from el.archive.table import Shape, read_shape
-from el.settings import ArchivePlace
+from el.settings import ArchivePlace, MySQL
 from tests.conftest import Source
 
 UNTIL = datetime(2033, 11, 25, tzinfo=UTC)
@@ -59,7 +59,7 @@ def archive(
     """Archive and delete rows of a table as one chunk; its name. ``delete`` False deletes nothing."""
     store = table_archive(source, table)
     book = Journal(store, run)
-    chunk = f"{run}-{store.last_record():04d}"
+    chunk = f"{run}-{store.last():04d}"
     until = more.get("until", UNTIL)
     with session(source) as connection:
         shape = read_shape(connection, table)
@@ -82,9 +82,19 @@ def archive(
             book.append("deleting", chunk=chunk)
             with connection.cursor() as cursor:
                 cursor.execute(f"delete from `{table}` where {where}")
-            book.append("deleted", chunk=chunk, deleted=[[0, len(found)]], gone=[], left={})
-            book.append("done", chunk=chunk, deleted=len(found), left=0)
+            state = ChunkState(chunk, run)
+            state.deletions += journal.deletions(
+                book.append("deleted", chunk=chunk, deleted=[[0, len(found)]], gone=[], left={})
+            )
+            told = deleted.tell(store, state, shape.primary_key, found, (), source.name, server(source))
+            book.append("done", chunk=chunk, **told)
     return chunk
+
+
+def server(source: Source) -> MySQL:
+    url = urlsplit(source.env["EL_MYSQL_ADMIN_URL"])
+    assert url.hostname and url.port and url.username
+    return MySQL(url.hostname, url.port, url.username, url.password or "", source.name, "disabled", None)
 
 
 def read(connection: Any, shape: Shape, where: str) -> pa.Table:

@@ -95,7 +95,7 @@ def test_without_execute_the_plan_is_shown_and_nothing_is_done(source: Source) -
     (plan,) = source.archive("plan", "--as-of", AS_OF, "--json").json["tables"]
     assert (plan["rows"], plan["exact"], plan["refusals"], plan["chunks"]) == (10, True, [], 1)
     assert len(live(source)) == 11
-    assert table_archive(source, "t").last_record() == 0
+    assert table_archive(source, "t").last() == 0
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def test_a_manifest_or_object_that_is_not_what_the_journal_says_is_seen_when_it_
     other = store.put("rows/other.parquet", b"not Parquet")
     forged = {name: records[0][name] for name in ("chunk", "object", "manifest", "rows", "rows_sha256")}
     book.append("written", **forged | {"object": vars(other)})
-    book.append("done", chunk=forged["chunk"], deleted=4, left=0)
+    book.append("done", chunk=forged["chunk"], deleted=4, keys=None, untold="it is forged")
     problems = verified(source, "--all", code=1)["problems"]
     assert any("says another thing of its object than the journal does" in problem for problem in problems)
 

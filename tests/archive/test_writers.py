@@ -98,3 +98,5 @@ def test_redshift_is_mysql_plus_archive_while_writers_and_runs_go_on(source: Sou
     said = {key: text for writer in writers for key, text in writer.said.items()}
     assert gone | live == said
     assert dict(source.redshift("select id, v from raw.t")) == said
+    told = source.redshift(f"select id from raw_{source.name}_el.t__archived")
+    assert sorted(key for (key,) in told) == sorted(row[0] for row in archived(source)), "each archived version once"

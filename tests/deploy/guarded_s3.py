@@ -37,6 +37,7 @@ def policy(role: str, **values: str) -> dict[str, Any]:
         "prefix": PREFIX,
         "archive_bucket": ARCHIVE_BUCKET,
         "archive_prefix": ARCHIVE_PREFIX,
+        "archive_kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/archive",
     }
     text = Template((IAM / f"{role}.json").read_text()).substitute(names | values)
     return dict(json.loads(text))

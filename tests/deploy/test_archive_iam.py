@@ -7,14 +7,18 @@ has that right as well, and an account has to show the other one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.archive.test_restore import TABLE, configure, rows
 from tests.conftest import Source
+from tests.crash.test_kill import use_port
 from tests.deploy.guarded_s3 import ARCHIVE_BUCKET, BUCKET, GuardedS3, guarded_s3, policy
+from tests.proxy import s3_proxy
 
 ARCHIVE_ROLES = ("archive", "archive-restore", "archive-hold", "archive-expire")
 TABLE_KEY = "archive/clinic/visits"
@@ -23,6 +27,7 @@ WRITERS = {"archive"}
 KEYS: dict[str, tuple[set[str], set[str]]] = {
     f"{TABLE_KEY}/rows/20261125T010203Z-archive-3fa9c1-0001.parquet": (WRITERS, {"archive-expire"}),
     f"{TABLE_KEY}/_manifests/20261125T010203Z-archive-3fa9c1-0001.json": (WRITERS, {"archive-expire"}),
+    f"{TABLE_KEY}/_keys/20261125T010203Z-archive-3fa9c1-0001.parquet": (WRITERS, {"archive-expire"}),
     f"{TABLE_KEY}/_journal/{1:020d}.json": ({"archive", "archive-expire"}, set()),
     f"{TABLE_KEY}/_holds/20261125T010203Z-3fa9c1.json": ({"archive-hold"}, set()),
     f"{TABLE_KEY}/_certificates/20261125T010203Z-archive-3fa9c1-0001.json": ({"archive-expire"}, set()),
@@ -30,11 +35,17 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
     "elsewhere/clinic/visits/rows/1.parquet": (set(), set()),
 }
 
+#: What those who tell Redshift about the archive may read of it; they may write nothing.
+TELLERS = {"load-archived": ("/_journal/", "/_keys/"), "copy-archived": ("/_keys/",)}
+
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[GuardedS3]:
     put = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{ARCHIVE_BUCKET}/*"}
     policies = {role: [policy(role)] for role in ARCHIVE_ROLES}
+    policies |= {role: [policy(role)] for role in (*TELLERS, "load")}
+    policies["loader"] = [policy("load"), policy("load-archived")]
+    policies["copy"] = [policy("copy"), policy("copy-archived")]
     policies["holder"] = [policy("archive-hold"), {"Version": "2012-10-17", "Statement": [put]}]
     with guarded_s3(policies) as server:
         yield server
@@ -62,6 +73,58 @@ def test_each_role_puts_and_deletes_what_is_its_own_and_no_other_key(guarded: Gu
         assert allowed(s3.get_object, **one, VersionId=version) == readable, f"{role} gets a version of {key}"
         assert not allowed(s3.delete_object, **one), f"{role} hides {key}"
         assert allowed(s3.delete_object, **one, VersionId=version) == (role in deleters), f"{role} deletes {key}"
+
+
+@pytest.mark.parametrize("role", TELLERS)
+def test_who_tells_redshift_reads_keys_and_no_row(guarded: GuardedS3, role: str) -> None:
+    s3, admin = guarded.client(role), guarded.client("admin")
+    for key in KEYS:
+        version = admin.put_object(Bucket=ARCHIVE_BUCKET, Key=key, Body=b"{}")["VersionId"]
+        one = {"Bucket": ARCHIVE_BUCKET, "Key": key}
+        readable = key.startswith("archive/") and any(folder in key for folder in TELLERS[role])
+        assert allowed(s3.get_object, **one) == readable, f"{role} gets {key}"
+        assert not allowed(s3.get_object, **one, VersionId=version), f"{role} gets a version of {key}"
+        assert not allowed(s3.put_object, **one, Body=b"{}"), f"{role} puts {key}"
+        assert not allowed(s3.delete_object, **one), f"{role} hides {key}"
+        assert not allowed(s3.delete_object, **one, VersionId=version), f"{role} deletes {key}"
+
+
+def test_load_and_copy_tell_which_rows_are_archived_with_their_own_policies(
+    source: Source, guarded: GuardedS3, redshift: int
+) -> None:
+    source.mysql(
+        "create table t (id int primary key, created_at datetime not null default '2024-01-01', key (created_at), "
+        "updated_at timestamp(6) not null default now(6) on update now(6), key (updated_at))",
+        "insert into t (id, updated_at) select seq, '2024-01-01' from seq_1_to_50",
+    )
+    configure(source, mode="merge", cursor="updated_at")
+    usual = dict(source.env)
+    landing, archive = f"s3://{BUCKET}/landing", f"s3://{ARCHIVE_BUCKET}/archive"
+    listed: list[str] = []
+
+    def seen(_: str, path: str) -> None:
+        query = parse_qs(urlsplit(path).query, keep_blank_values=True)
+        if "list-type" in query and path.startswith(f"/{ARCHIVE_BUCKET}"):
+            listed.extend(query.get("prefix", [""]))
+
+    source.env |= {"LANDING_URL": landing, "ARCHIVE_URL": archive}
+    admin = guarded.roles["admin"]
+    try:
+        with use_port(source, redshift), s3_proxy(guarded.endpoint, seen) as endpoint:
+            source.el("run", env=admin)
+            assert source.archive("run", "--execute", "--json", env=admin).json["tables"][0]["deleted"] == 50
+            here = {"AWS_ENDPOINT_URL": endpoint}
+            (refused,) = source.el("load", "--json", env=guarded.roles["load"] | here).table("t")["warnings"]
+            assert "access is denied" in refused
+            assert "load-archived.json" in refused
+            found = source.el("load", "--json", env=guarded.roles["loader"] | here).table("t")
+            assert (found["archived"], found["warnings"]) == (50, [])
+            assert source.redshift(f"select count(*) from raw_{source.name}_el.t__archived") == [(50,)]
+    finally:
+        source.env.update(usual)
+    (pattern,) = [one["Condition"]["StringLike"]["s3:prefix"] for one in policy("load-archived")["Statement"][:1]]
+    assert listed
+    assert all(fnmatchcase(prefix, pattern) for prefix in listed), listed
 
 
 def test_holds_are_for_one_role_alone() -> None:

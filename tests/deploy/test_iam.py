@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,9 +14,9 @@ from botocore.exceptions import ClientError
 
 from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Source
-from tests.crash.test_kill import CURSOR, PREFIX, free_port, is_commit, killed_at
+from tests.crash.test_kill import CURSOR, PREFIX, is_commit, killed_at
 from tests.deploy.guarded_s3 import BUCKET, IAM, GuardedS3, guarded_s3, policy
-from tests.deploy.test_archive_iam import ARCHIVE_ROLES
+from tests.deploy.test_archive_iam import ARCHIVE_ROLES, TELLERS
 from tests.proxy import s3_proxy
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:el-alerts"
@@ -36,6 +33,7 @@ KEYS = {
     "landing/_leases/clinic/visits/load.json": ({"load"}, set()),
     f"{TABLE}/_manifests/{1:020d}-1795581070.8276696.json": ({"load"}, {"janitor"}),
     f"{TABLE}/_applied.json": ({"load"}, set()),
+    f"{TABLE}/_archived.json": ({"load"}, set()),
     f"{TABLE}/_skipped/{1:020d}.json": ({"load"}, set()),
     f"{TABLE}/_receipts/{1:020d}-1795581070.8276696.json": ({"load"}, set()),
     "landing/_runs/20261125T010203Z-run-3fa9c1.json": ({"extract", "load"}, set()),
@@ -118,27 +116,6 @@ def test_alerts_are_published_and_secrets_read_and_nothing_else() -> None:
                 refused(server.client(role, service))
 
 
-@pytest.fixture
-def redshift(stack: dict[str, str], tmp_path_factory: pytest.TempPathFactory, guarded: GuardedS3) -> Iterator[int]:
-    """A local Redshift whose COPY has the rights of the role for COPY; its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "local.redshift", "--port", str(port)]
-    env = os.environ | stack | {"LOCAL_REDSHIFT_PASSWORD": stack[PREFIX + "PASSWORD"]} | guarded.roles["copy"]
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path_factory.mktemp("redshift"))],
-        cwd=REPOSITORY,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout
-    assert "ready" in process.stdout.readline()
-    yield port
-    process.terminate()
-    process.wait(30)
-
-
 def test_extract_load_copy_and_clean_work_with_their_own_policies(
     source: Source, guarded: GuardedS3, redshift: int
 ) -> None:
@@ -208,7 +185,7 @@ def test_extract_load_copy_and_clean_work_with_their_own_policies(
 
 def test_every_policy_file_is_one_that_is_tried_or_said_not_to_be() -> None:
     """A bucket's policy is all conditions, and the local AWS guards no key: these are for an account to show."""
-    tried = {*ROLES, *ARCHIVE_ROLES, "alerts", "secrets"}
+    tried = {*ROLES, *ARCHIVE_ROLES, *TELLERS, "alerts", "secrets"}
     only_an_account = {"bucket", "archive-bucket", "encryption"}
     assert {path.stem for path in IAM.glob("*.json")} == tried | only_an_account
     page = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()

@@ -19,6 +19,8 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from el.archived import TAKEN
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOADER_COLUMNS = {"_seq", "_extracted_at", "_deleted_at", "_dlt_load_id"}
 UNUSED_BY_VIEWS = {"_deleted_at", "_dlt_load_id"}  # the first is the filter, the second is dlt's own
@@ -51,7 +53,14 @@ def models(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def sources(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {node["name"]: node for node in manifest["sources"].values()}
+    """The raw tables."""
+    return {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == "clinic"}
+
+
+@pytest.fixture(scope="module")
+def archived(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tables that tell which of their rows are archived."""
+    return {node["name"]: node for node in manifest["sources"].values() if node["source_name"] == "clinic_archived"}
 
 
 def selected(node: dict[str, Any]) -> exp.Select:
@@ -95,10 +104,12 @@ def test_every_model_source_macro_and_column_is_described(manifest: dict[str, An
     assert not bare
 
 
-def test_the_last_sentence_of_a_description_is_the_grain(models: dict[str, Any], sources: dict[str, Any]) -> None:
+def test_the_last_sentence_of_a_description_is_the_grain(
+    models: dict[str, Any], sources: dict[str, Any], archived: dict[str, Any]
+) -> None:
     wrong = [
         name
-        for name, node in (models | sources).items()
+        for name, node in (models | sources | archived).items()
         if not re.search(r"(?:^|\. )One row per [^.]+\.$", node["description"].strip())
     ]
     assert not wrong
@@ -107,6 +118,16 @@ def test_the_last_sentence_of_a_description_is_the_grain(models: dict[str, Any],
 def test_the_sources_declare_exactly_the_columns_that_the_loader_writes(sources: dict[str, Any]) -> None:
     declared = {name: set(node["columns"]) for name, node in sources.items()}
     assert declared == {table: columns | LOADER_COLUMNS for table, columns in mysql_columns().items()}
+
+
+def test_what_is_archived_is_declared_with_the_columns_that_load_writes(archived: dict[str, Any]) -> None:
+    source = yaml.safe_load((REPOSITORY / "el" / "sources" / "clinic.yml").read_text())
+    keys = {"messages": "message_id", "audit_events": "audit_event_id"}
+    assert keys.keys() == {name for name, options in source["tables"].items() if "archive" in options}
+    assert {node["schema"] for node in archived.values()} == {"raw_clinic_el"}
+    assert {name: set(node["columns"]) for name, node in archived.items()} == {
+        f"{table}__archived": {key, *TAKEN} for table, key in keys.items()
+    }
 
 
 def test_every_raw_table_has_a_view_that_takes_every_column(models: dict[str, Any], sources: dict[str, Any]) -> None:
