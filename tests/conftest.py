@@ -29,6 +29,7 @@ import pytest
 
 from tests.forks import Mother
 from tests.private_mysql import PrivateMySQL
+from tests.receivers import Hook, Queue, hook
 
 # How long an example takes says nothing on a machine that does other work too.
 hypothesis.settings.register_profile("el", deadline=None)
@@ -330,3 +331,18 @@ def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], 
 def source(make_source: Callable[[], Source]) -> Source:
     """One throwaway source."""
     return make_source()
+
+
+@pytest.fixture
+def queue(source: Source) -> Iterator[Queue]:
+    """Who receives the alerts of a topic of the test's own."""
+    made = Queue(source.env["AWS_ENDPOINT_URL"], source.name)
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def web() -> Iterator[Hook]:
+    """Who receives alerts by HTTP."""
+    with hook() as receiver:
+        yield receiver

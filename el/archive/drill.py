@@ -21,7 +21,7 @@ from el.archive.supervise import Going, Job, TableWork
 from el.archive.target import Target
 from el.archive.work import archived
 from el.config import Table
-from el.errors import ArchiveError, UsageError
+from el.errors import ArchiveError
 from el.mysql.connection import connected
 from el.progress import Bar
 from el.text import aligned
@@ -54,6 +54,8 @@ class Drill(Job):
 
     def begin(self, going: Going) -> list[TableWork]:
         found = archived(self.selectors)
+        for table, _ in found:  # a variable that is missing must not be found after an hour
+            settings.archive_mysql(table.source)
         self._places = {table.label: place for table, place in found}
         self._results = {table.label: Drilled(table.label) for table, _ in found}
         self._works = [TableWork(table) for table, _ in found]
@@ -65,8 +67,6 @@ class Drill(Job):
             contents = Contents(self._places[result.table])
             if not drill(work.table, contents, self._most, result, bar.moved, going.stop):
                 work.state = "cut off"
-        except UsageError as error:  # that of one table, and the others come back all the same
-            raise ArchiveError(str(error)) from None
         finally:
             work.rows, work.objects = {"restored": result.rows}, result.objects
 

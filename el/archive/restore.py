@@ -71,9 +71,9 @@ class Restored:
 
 
 class Restore(Job):
-    """``el-archive restore``. Whoever brings rows back reads what became of them, so no alert tells it."""
+    """``el-archive restore``."""
 
-    name = "restore"
+    name, by_a_person = "restore", True
 
     def __init__(self, label: str, wanted: Wanted, into: str | None, folder: Path | None, overwrite: bool) -> None:
         """``into`` a table, or files into a ``folder``. Raises UsageError unless it is one of the two."""

@@ -97,7 +97,10 @@ def plans(selectors: Sequence[str], moment: datetime) -> list[Plan]:
         )
     landing, archive = Landing(settings.landing()), Archive(settings.archive())
     made = []
-    for source in dict.fromkeys(table.source for table in chosen):
+    names = list(dict.fromkeys(table.source for table in chosen))
+    for name in names:  # a variable that is wrong must not be found after an hour
+        settings.archive_mysql(name), settings.mysql_replica(name)
+    for source in names:
         own = [table for table in chosen if table.source == source]
         made += _of_source(sources[source], own, landing, archive, moment)
     return made
@@ -118,8 +121,6 @@ def _of_source(
             with connected(source.name, server) as connection:
                 plan = make_plan(connection, table, landing, moment, archived)
             made.append(_with_holds(plan, len(holds.active(archive.table(table.source, table.name)))))
-        except UsageError:
-            raise
         except ElError as error:
             made.append(not_planned(table, moment, str(error)))
             away = str(error) if error.transient else ""

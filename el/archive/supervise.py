@@ -108,11 +108,15 @@ class Going:
 
 
 class Job(ABC):
-    """What one command does. ``options`` are those that its record shows, ``kinds`` the problems that it tells of."""
+    """What one command does. ``options`` are those that its record shows, ``kinds`` the problems that it tells of.
+
+    ``by_a_person``: whoever typed it reads what became of it, so there is nothing to tell, and wrong usage ends it.
+    """
 
     name: str
     kinds: tuple[str, ...] = ()
     needs_landing = False
+    by_a_person = False
 
     def __init__(self, selectors: Sequence[str], options: Mapping[str, Any]) -> None:
         self.selectors, self.options = selectors, options
@@ -216,9 +220,6 @@ class _Supervisor:
             self._job.one(self._going, work, progress.bar(label))
             if work.state == "not begun":
                 work.state = "done"
-        except UsageError:
-            work.state = "failed"
-            raise
         except TableBusy as error:
             work.state = "skipped"
             work.warnings.append(f"{error}; this run did not do it")
@@ -226,6 +227,8 @@ class _Supervisor:
             work.fail(str(error), kind="proof")
         except ElError as error:
             work.fail(str(error))
+            if isinstance(error, UsageError) and self._job.by_a_person:
+                raise
         finally:
             work.seconds = time.monotonic() - began
             progress.finish(label, work.state)
@@ -235,7 +238,7 @@ class _Supervisor:
     def _seen(self) -> dict[str, list[Seen]]:
         """The problems of each source's tables, and those that are over."""
         seen = over(f"el-archive {self._job.name}")
-        for work in self._works if self._job.kinds else ():
+        for work in () if self._job.by_a_person else self._works:
             label, known = work.table.label, seen.setdefault(work.table.source, [])
             if work.state in ("failed", "refused"):
                 known.append(Seen(label, work.kind or self._job.kinds[0], work.error or work.state))
