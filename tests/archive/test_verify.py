@@ -195,6 +195,6 @@ def test_external_tables_have_the_types_of_the_files(source: Source) -> None:
 def test_a_table_of_which_nothing_was_archived_is_no_problem(source: Source) -> None:
     source.mysql(TABLE)
     configure(source)
-    assert source.archive("verify", "--json").json == {"tables": []}
-    assert source.archive("drill", "--json").json == {"tables": []}
+    assert source.archive("verify", "--json").json["tables"] == []
+    assert source.archive("drill", "--json").json["tables"] == []
     assert json.loads(source.archive("expire", "--json").out)["tables"] == []
