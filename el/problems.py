@@ -32,9 +32,10 @@ KINDS = {
     "json": "JSON could not be parsed",
     "archive": "archive failed",
     "proof": "a copy in the archive could not be proven",
-    "verify": "the archive is damaged",
-    "drill": "rows did not come back from the archive",
-    "expire": "what is past its end could not be deleted from the archive",
+    "verify": "verify failed",
+    "damage": "the archive is damaged",
+    "drill": "drill failed",
+    "expire": "expire failed",
 }
 #: Where the problems of el itself are kept, beside those of the sources.
 EL = "_el"

@@ -53,7 +53,7 @@ class Drill(Job):
         self._results: dict[str, Drilled] = {}
 
     def begin(self, going: Going) -> list[TableWork]:
-        found = archived(self.selectors)
+        found = archived(self.selectors, going.run)
         for table, _ in found:  # a variable that is missing must not be found after an hour
             settings.archive_mysql(table.source)
         self._places = {table.label: place for table, place in found}

@@ -45,7 +45,7 @@ class TableWork:
     """What happened to one table. ``state``: done, failed, refused, skipped, cut off, not begun.
 
     ``rows`` are counts by what became of them, in words; ``objects`` and ``bytes`` are those of the archive. ``whole``
-    is False if success says nothing of what was not looked at.
+    is False if success says nothing of what was not looked at: then only a problem of the command's first kind is over.
     """
 
     table: Table
@@ -192,15 +192,14 @@ class _Supervisor:
                 stack.enter_context(run.going(self._landing))
                 self._work()
                 run.warnings += tell(run.name, self._landing, self._channels, self._seen())
-            errors = self._errors()
             code = self._code()
             state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
-            kept_here = run.end(self._landing, state, code, "\n".join(errors) or None)
+            kept_here = run.end(self._landing, state, code, self._errors(every=False) or None)
         if kept_here:
             run.warnings.append(f"the record of this run is on this host only, beside its log: {kept_here}")
         click.echo(self._report())
-        if errors:
-            click.echo("\n".join(errors), err=True)
+        if errors := self._errors(every=True):
+            click.echo(errors, err=True)
         return code
 
     def _work(self) -> None:
@@ -242,21 +241,23 @@ class _Supervisor:
             label, known = work.table.label, seen.setdefault(work.table.source, [])
             if work.state in ("failed", "refused"):
                 known.append(Seen(label, work.kind or self._job.kinds[0], work.error or work.state))
-            elif work.state == "done" and work.whole:
-                known += [Seen(label, kind, None) for kind in self._job.kinds]
+            elif work.state == "done":
+                known += [Seen(label, kind, None) for kind in (self._job.kinds if work.whole else self._job.kinds[:1])]
         return seen
 
     def _unfinished(self) -> list[str]:
         stop = self._going.stop
         return [work.table.label for work in self._works if stop() and work.state in ("cut off", "not begun")]
 
-    def _errors(self) -> list[str]:
-        found = [f"error: {text}" for work in self._works for text in work.errors]
+    def _errors(self, every: bool) -> str:
+        """A line for each; those of the record are not ``every`` one."""
+        texts = [text for work in self._works for text in (work.errors if every else [work.error]) if text]
+        found = [f"error: {text}" for text in texts]
         if unfinished := self._unfinished():
             found.append(
                 f"error: {self._going.stop()}: {', '.join(unfinished)}: not finished. What was done stays; run again."
             )
-        return found
+        return "\n".join(found)
 
     def _code(self, at_once: bool = False) -> ExitCode:
         if self._going.stop.by_signal:

@@ -22,7 +22,7 @@ from el.archive.contents import Contents, explain
 from el.archive.store import Stored, TableArchive, Version
 from el.archive.supervise import Going, Job, TableWork
 from el.archive.work import archived
-from el.errors import ElError, LandingUnreachable
+from el.errors import ArchiveError, LandingDamage
 from el.progress import Bar
 from el.text import aligned
 
@@ -42,7 +42,7 @@ class Verified:
 class Verify(Job):
     """``el-archive verify``. Damage that was found is over when every object was read and had none."""
 
-    name, kinds = "verify", ("verify",)
+    name, kinds = "verify", ("verify", "damage")
 
     def __init__(self, selectors: Sequence[str], sample: int | None) -> None:
         """``sample``: how many objects of each table are read; None: all."""
@@ -52,7 +52,7 @@ class Verify(Job):
         self._results: list[Verified] = []
 
     def begin(self, going: Going) -> list[TableWork]:
-        found = archived(self.selectors)
+        found = archived(self.selectors, going.run)
         self._places = {table.label: place for table, place in found}
         return [TableWork(table) for table, _ in found]
 
@@ -64,7 +64,7 @@ class Verify(Job):
         work.objects, work.bytes = result.read, result.bytes_read
         work.whole = result.read == result.objects
         if result.problems:
-            work.fail(*result.problems)
+            work.fail(*result.problems, kind="damage")
         elif going.stop() and not work.whole:
             work.state = "cut off"
 
@@ -89,15 +89,13 @@ def verify(
     """Look at one table. ``sample``: how many objects are read; None: all. ``stopping`` says why no more should be.
 
     Raises:
-        LandingUnreachable: S3 does not answer; what it would have said is not known.
+        LandingError: S3 does not answer or refuses; what it would have said is not known.
     """
     try:
         contents = Contents(archive)
         result.objects, result.rows = len(contents.chunks), contents.deleted_rows
         result.problems += _listed(contents)
-    except LandingUnreachable:
-        raise
-    except ElError as error:
+    except (ArchiveError, LandingDamage) as error:
         result.problems.append(explain(error))
         return
     chosen = list(contents.chunks)
@@ -112,9 +110,7 @@ def verify(
                 result.problems.append(
                     f"{archive.url}/_journal: chunk {chunk.chunk} has rows deleted that its object does not have"
                 )
-        except LandingUnreachable:
-            raise
-        except ElError as error:
+        except (ArchiveError, LandingDamage) as error:
             result.problems.append(explain(error))
         result.read += 1
         moved(chunk.rows)

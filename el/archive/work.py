@@ -34,14 +34,19 @@ def places(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
     return [(table, archive.table(table.source, table.name)) for table in tables]
 
 
-def archived(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
+def archived(selectors: Sequence[str], run: Run | None = None) -> list[tuple[Table, TableArchive]]:
     """Of these the ones of which anything was archived, whether or not the source file still says so.
+
+    ``run``: one that would be content with nothing; it is warned, because an archive that is lost looks the same.
 
     Raises:
         UsageError: as ``places``.
         LandingError: S3 cannot be reached or refuses.
     """
-    return [(table, place) for table, place in places(selectors) if place.last_record()]
+    found = [(table, place) for table, place in places(selectors) if place.last_record()]
+    if run and not found:
+        run.warnings.append("nothing of what was named was ever archived here. If that is not so, look at ARCHIVE_URL")
+    return found
 
 
 def place_of(label: str) -> tuple[Table, TableArchive]:

@@ -265,14 +265,14 @@ def test_a_failed_drill_is_told(table: Source, queue: Queue) -> None:
     destroy(table, keys(table, "rows/")[0])
     done = table.archive("drill", "--json", code=1)
     assert record(table, done.json["run"])["tables"][0]["error"] == done.json["tables"][0]["problem"]
-    assert titles(queue) == [f"el: {table.name}.t: rows did not come back from the archive"]
+    assert titles(queue) == [f"el: {table.name}.t: drill failed"]
     table.archive("drill", code=1)
     assert queue.received() == []
     destroy(table, "")  # there is an archive no more, so nothing that would not come back
     make_again(table)
     run(table)
     table.archive("drill")
-    assert titles(queue) == [f"el: {table.name}.t: rows did not come back from the archive: over"]
+    assert titles(queue) == [f"el: {table.name}.t: drill failed: over"]
 
 
 def make_again(source: Source) -> None:
