@@ -294,7 +294,7 @@ def _drop(source: Source) -> None:
         source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
     source.delete_objects()
-    _delete_archive(source)
+    delete_archive(source)
     # What runs leave beside it. Their names are those of the logs here.
     landing = urlsplit(source.env["LANDING_URL"]).path.strip("/")
     runs = [
@@ -308,7 +308,7 @@ def _drop(source: Source) -> None:
         source.s3.delete_object(Bucket="el-landing", Key=key)
 
 
-def _delete_archive(source: Source) -> None:
+def delete_archive(source: Source) -> None:
     """Every version of what a test has archived, whatever holds and locks it."""
     place = urlsplit(source.env["ARCHIVE_URL"])
     where = {"Bucket": place.netloc, "Prefix": f"{place.path.strip('/')}/{source.name}/"}

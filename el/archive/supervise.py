@@ -204,6 +204,7 @@ class _Supervisor:
 
     def _work(self) -> None:
         self._works = self._job.begin(self._going)
+        self._run.write(self._landing)  # with the tables: planning them may have taken a minute
         labels = [work.table.label for work in self._works]
         with Progress(self._job.verb, labels, self._json, left=True) as progress:
             for work in self._works:

@@ -16,7 +16,7 @@ from el import __version__
 from tests.archive.made import table_archive
 from tests.archive.test_run import AGE, AS_OF, NEW, OLD, configure, live, make, one, run, wait_for
 from tests.archive.test_verify import destroy, keys
-from tests.conftest import Source
+from tests.conftest import Source, delete_archive
 from tests.proxy import Gate, s3_proxy
 from tests.receivers import Queue
 
@@ -154,7 +154,7 @@ def test_one_table_that_fails_or_cannot_be_planned_leaves_the_others_done(table:
         make(table, 3, name)
     configure(table, "broken", "lost", "t")
     landing = urlsplit(table.env["LANDING_URL"]).path.strip("/")
-    key = f"{landing}/{table.name}/broken/_applied.json"
+    key = f"{landing}/{table.name}/broken/_commits/{1:020d}.json"
     table.s3.put_object(Bucket="el-landing", Key=key, Body=b'{"format": 0}')
 
     def lose(method: str, path: str) -> int | None:
@@ -164,7 +164,7 @@ def test_one_table_that_fails_or_cannot_be_planned_leaves_the_others_done(table:
 
     with s3_proxy(table.env["AWS_ENDPOINT_URL"], lose) as url:
         done = table.archive("run", "--execute", "--as-of", AS_OF, "--json", code=1, env={"AWS_ENDPOINT_URL": url})
-    table.delete_objects("broken/_applied")
+    table.delete_objects("broken/")
     states = {entry["table"].partition(".")[2]: entry["state"] for entry in done.json["tables"]}
     assert states == {"broken": "failed", "lost": "failed", "t": "done"}
     assert live(table) == [11]
@@ -268,16 +268,12 @@ def test_a_failed_drill_is_told(table: Source, queue: Queue) -> None:
     assert titles(queue) == [f"el: {table.name}.t: drill failed"]
     table.archive("drill", code=1)
     assert queue.received() == []
-    destroy(table, "")  # there is an archive no more, so nothing that would not come back
-    make_again(table)
+    delete_archive(table)  # there is nothing more that would not come back
+    table.mysql("drop table t")
+    make(table, 10)
     run(table)
     table.archive("drill")
     assert titles(queue) == [f"el: {table.name}.t: drill failed: over"]
-
-
-def make_again(source: Source) -> None:
-    source.mysql("drop table t")
-    make(source, 10)
 
 
 def test_a_mysql_that_is_away_is_told_for_each_of_its_tables_in_one_message(table: Source, queue: Queue) -> None:
@@ -301,9 +297,10 @@ def test_what_keeps_a_run_from_its_tables_is_told_and_a_typo_by_hand_is_not(tabl
     assert (newest(table)["state"], newest(table)["exit_code"]) == ("failed", 2)
     run(table)
     assert titles(queue) == ["el: el-archive run: could not be started: over"]
-    elsewhere = {"ARCHIVE_URL": "s3://el-landing/archive", "EL_TRIGGER": "hand"}  # it has no versions
+    elsewhere = {"ARCHIVE_URL": "s3://el-landing/archive", "EL_TRIGGER": "hand"}
     refused = table.archive("run", "--execute", code=1, env=elsewhere)
-    assert "does not keep versions" in refused.err
+    assert "was made without Object Lock" in refused.err
+    assert newest(table)["error"] in refused.err
     assert titles(queue) == ["el: el-archive run: could not be started"]
 
 
