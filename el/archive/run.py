@@ -199,22 +199,32 @@ class Archiving(Job):
             work.state, result.why = "refused", "; ".join(plan.refusals)
             return
         bar.expect(plan.rows)
+
+        def moved(many: int) -> None:
+            bar.moved(many)
+            self._count(result)  # for the record, which is written every minute
+
         try:
             with going.alone(work.table, bar), ExitStack() as ending:
-                mover = self._mover(going, work.table, plan, bar, ending)
+                mover = self._mover(going, work.table, plan, bar._replace(moved=moved), ending)
                 result.moved = mover.moved
                 mover.move()
             if mover.why:
                 work.state, result.why = "cut off", mover.why
         finally:
-            self._record(result, work)
+            self._count(result)
+            self._note(result)
 
     @staticmethod
-    def _record(result: Result, work: TableWork) -> None:
-        moved = result.moved
-        work.rows = {"proven": moved.archived, "deleted": moved.deleted, "gone": moved.gone}
-        work.rows |= {f"left ({why})": many for why, many in moved.left.items()}
+    def _count(result: Result) -> None:
+        moved, work = result.moved, result.work
+        left = {f"left ({why})": many for why, many in moved.left.items()}
+        work.rows = {"proven": moved.archived, "deleted": moved.deleted, "gone": moved.gone} | left
         work.objects, work.bytes = moved.objects, moved.bytes
+
+    @staticmethod
+    def _note(result: Result) -> None:
+        moved, work = result.moved, result.work
         work.warnings += [result.why] if result.why else []
         work.warnings += [f"{many:,} rows were left: {LEFT[why]}" for why, many in moved.left.items()]
         if moved.gone:
