@@ -1,7 +1,7 @@
 # What a person types. Needs: Python 3.11 or newer, git, make, and a network for the first `make setup`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup venv el dbt docs test soak check up down reset ps activity lock reference conformance bench-local-redshift bench-extract test-dbt-adapter
+.PHONY: help setup venv el dbt docs test soak check up down reset ps activity lock reference conformance bench-local-redshift bench-extract bench-archive test-dbt-adapter
 
 BIN := .venv/bin
 # An account's own servers if there is a .env, else the local stack.
@@ -73,6 +73,9 @@ bench-extract: up ## Rate and memory of extract beside other readers; writes ben
 	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
 	@$(BIN)/uv pip sync --quiet --python .venv-bench/bin/python --require-hashes bench/requirements.lock
 	@. .local/env && $(BIN)/python -m bench.extract $(BENCH)
+
+bench-archive: up ## Rate and memory of el-archive beside pt-archiver (package percona-toolkit); writes bench/results
+	@. .local/env && $(BIN)/python -m bench.archive $(BENCH)
 
 check: setup ## Linters, types, import contracts
 	@$(BIN)/ruff check .

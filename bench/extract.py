@@ -13,11 +13,8 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,13 +24,12 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import boto3
-import psutil
 import pymysql
 
 from bench import extract_tables
-from bench.extract_report import Measured, report
+from bench.extract_report import report
+from bench.measured import ROOT, Measured, measured
 
-ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".venv-bench" / "bin"
 SLING = next(PEERS.parent.glob("lib/python*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"), None)
 TABLES = {"lineitem": 3_000_000, "narrow": 4_000_000, "wide": 200_000}
@@ -79,36 +75,6 @@ class Stack:
         s3 = boto3.resource("s3", endpoint_url=self.env["AWS_ENDPOINT_URL"], region_name="us-east-1",
                             aws_access_key_id="local", aws_secret_access_key="local")  # fmt: skip
         s3.Bucket(bucket).objects.filter(Prefix=name).delete()
-
-
-def measured(command: list[Any], env: dict[str, str]) -> tuple[Measured, str]:
-    """Run a program to its end; how it did and what it printed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    peak, ended = 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        root = psutil.Process(process.pid)
-        while not ended.wait(0.05):
-            try:
-                family = [root, *root.children(recursive=True)]
-                peak = max(peak, sum(each.memory_info().rss for each in family))
-            except psutil.Error:
-                continue  # one of them has just ended
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    assert process.stdout
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    ended.set()
-    watcher.join()
-    if process.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}")
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, peak), printed
 
 
 def wire(stack: Stack, table: str, rows: int) -> Measured:

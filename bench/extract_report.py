@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import platform
-from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
-import psutil
 import pymysql
 
+from bench.measured import Measured, machine, versions
+
 WIRE, OURS = "mariadb --quick, thrown away", "el extract"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run of one program: wall time and CPU time in seconds, memory in bytes. CPU is the client's alone."""
-
-    seconds: float
-    cpu: float
-    peak: int
-
-    def __str__(self) -> str:
-        return f"{self.seconds:.1f} s, {self.cpu:.1f} s CPU, {self.peak / 1e6:.0f} MB"
 
 
 def report(
@@ -38,13 +22,10 @@ def report(
     with pymysql.connect(**admin) as connection, connection.cursor() as cursor:
         cursor.execute("select version()")
         server = cursor.fetchone()[0]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("connectorx", "dlt", "pyarrow", "moto"))
     lines = [
         "# Extract, beside other ways to read a table",
         "",
-        f"{dt.date.today():%Y-%m-%d}. One run on one machine, with MySQL and S3 on it too: {os.cpu_count()} cores, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GB, {platform.system()} {platform.machine()}, load "
-        f"{os.getloadavg()[2]:.1f} over the last 15 minutes. {server}, Python {platform.python_version()}, {packages}.",
+        f"{machine()} {server}, {versions('connectorx', 'dlt', 'pyarrow', 'moto')}.",
         "",
         "The contenders took turns; of each the best round counts, and the most memory of any round. Time is that of",
         "the whole program from its start. Memory is the resident sets of a program and its children, sampled; what",

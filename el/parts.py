@@ -73,7 +73,6 @@ def move(
     Raises:
         ElError: as reading, upload or seal raise it. Parts that were whole by then are sealed or not begun.
     """
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what the largest part needed
     _give_memory_back()
     with ThreadPoolExecutor(1) as sealer, Ahead(pieces, stop) as ahead:
 

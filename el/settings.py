@@ -449,7 +449,7 @@ def configure_dlt() -> None:
         "NORMALIZE__WORKERS": "1",
         "LOAD__WORKERS": "1",  # a file is in memory twice while it is uploaded
         "DATA_WRITER__BUFFER_MAX_ITEMS": "1",  # a chunk is a row group: nothing is held back to make larger ones
-        "DATA_WRITER__FILE_MAX_BYTES": "16777216",
+        "DATA_WRITER__FILE_MAX_BYTES": "8388608",
     }.items():
         os.environ.setdefault(name, value)
 

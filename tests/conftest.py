@@ -149,8 +149,8 @@ class Source:
     def delete_objects(self, prefix: str = "") -> None:
         """Lose the landing, or a part of it."""
         place = urlsplit(self.env["LANDING_URL"])
-        for key in self.objects(prefix):
-            self.s3.delete_object(Bucket=place.netloc, Key=f"{place.path.strip('/')}/{self.name}/{key}")
+        base = f"{place.path.strip('/')}/{self.name}/"
+        delete(self.s3, place.netloc, [{"Key": base + key} for key in self.objects(prefix)])
 
     def beside(self, key: str) -> dict[str, Any]:
         """An object of the landing that belongs to no source's folder: a lease, a record, the problems."""
@@ -304,20 +304,31 @@ def _drop(source: Source) -> None:
         Bucket="el-landing", Prefix=f"{landing}/_leases/{source.name}/"
     )
     leases = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    for key in [*runs, *leases, f"{landing}/_alerts/{source.name}.json"]:
-        source.s3.delete_object(Bucket="el-landing", Key=key)
+    keys = [*runs, *leases, f"{landing}/_alerts/{source.name}.json"]
+    delete(source.s3, "el-landing", [{"Key": key} for key in keys])
 
 
 def delete_archive(source: Source) -> None:
     """Every version of what a test has archived, whatever holds and locks it."""
     place = urlsplit(source.env["ARCHIVE_URL"])
-    where = {"Bucket": place.netloc, "Prefix": f"{place.path.strip('/')}/{source.name}/"}
-    for page in source.s3.get_paginator("list_object_versions").paginate(**where):
-        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            one = {"Bucket": place.netloc, "Key": item["Key"], "VersionId": item["VersionId"]}
-            if "Size" in item:
-                source.s3.put_object_legal_hold(**one, LegalHold={"Status": "OFF"})
-            source.s3.delete_object(**one, BypassGovernanceRetention=True)
+    prefix = f"{place.path.strip('/')}/{source.name}/"
+
+    def versions() -> list[dict[str, str]]:
+        pages = source.s3.get_paginator("list_object_versions").paginate(Bucket=place.netloc, Prefix=prefix)
+        found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
+        return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+
+    if found := versions():
+        delete(source.s3, place.netloc, found, BypassGovernanceRetention=True)
+        for held in versions():
+            source.s3.put_object_legal_hold(Bucket=place.netloc, **held, LegalHold={"Status": "OFF"})
+            source.s3.delete_object(Bucket=place.netloc, **held, BypassGovernanceRetention=True)
+
+
+def delete(s3: Any, bucket: str, objects: list[dict[str, str]], **options: Any) -> None:
+    """Delete objects, a thousand with one request."""
+    for at in range(0, len(objects), 1000):
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": objects[at : at + 1000], "Quiet": True}, **options)
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def _text(file: IO[bytes]) -> str:
 def _serve(address: str) -> None:
     for name in IMPORTS:
         importlib.import_module(name)
+    _read_models()
     gc.freeze()
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
@@ -102,6 +103,23 @@ def _serve(address: str) -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _fork(connection)
         connection.close()
+
+
+def _read_models() -> None:
+    """What botocore knows of S3 is JSON of some MB: read once, not by each client of each run."""
+    import botocore.session
+    from botocore.loaders import JSONFileLoader
+
+    load, loaded = JSONFileLoader.load_file, {}
+
+    def load_once(self: JSONFileLoader, path: str) -> Any:
+        if path not in loaded:
+            loaded[path] = load(self, path)
+        return loaded[path]
+
+    JSONFileLoader.load_file = load_once
+    login = {"aws_access_key_id": "-", "aws_secret_access_key": "-"}
+    botocore.session.Session().create_client("s3", region_name="us-east-1", **login)
 
 
 def _fork(connection: socket.socket) -> None:

@@ -28,7 +28,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     import pyarrow as pa
 
-    pa.set_memory_pool(pa.system_memory_pool())
     begun: Queue[Any] = Queue()
     threading.Thread(target=_begin_queries, args=[begun], daemon=True).start()
     output = pa.PythonFile(sys.stdout.buffer, "w")

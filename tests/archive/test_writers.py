@@ -7,12 +7,13 @@ import threading
 from typing import Any
 
 import pymysql
+import pytest
 
 from tests.archive.test_run import AGE, AS_OF, NEW, OLD, RETENTION, archived
 from tests.conftest import Source
 
 CURSOR = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6)"
-WRITERS, ROUNDS = 3, 4
+WRITERS = 3
 
 
 class Writer(threading.Thread):
@@ -60,7 +61,8 @@ class Writer(threading.Thread):
             self.refused += 1
 
 
-def test_redshift_is_mysql_plus_archive_while_writers_and_runs_go_on(source: Source) -> None:
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
+def test_redshift_is_mysql_plus_archive_while_writers_and_runs_go_on(source: Source, rounds: int) -> None:
     source.mysql(
         f"create table t (id int primary key, v varchar(40) collate utf8mb4_bin, {CURSOR}, {AGE}, key (updated_at))"
     )
@@ -72,7 +74,7 @@ def test_redshift_is_mysql_plus_archive_while_writers_and_runs_go_on(source: Sou
     for writer in writers:
         writer.start()
     deleted = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         loading = source.start("run")
         done = source.archive("run", "--execute", "--as-of", AS_OF, "--json", "--chunk-rows", "50", code=None)
         assert done.code in (0, 1), done.err  # 1: the first load has not ended

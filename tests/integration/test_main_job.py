@@ -117,6 +117,7 @@ def test_extract_needs_no_redshift_and_load_needs_no_mysql(demo: Source) -> None
     assert_all_equal(demo)
 
 
+@pytest.mark.long
 def test_a_landing_that_was_lost_is_copied_in_full_again_and_said(demo: Source) -> None:
     demo.el("run")
     demo.delete_objects()

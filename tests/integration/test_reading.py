@@ -242,7 +242,7 @@ def test_the_head_is_found_without_listing_every_commit(
 
 
 def test_an_idle_run_asks_two_queries_per_table_and_does_not_load_dlt(source: Source) -> None:
-    tables = [f"{source.name}_{number}" for number in range(3)]
+    tables = [f"{source.name}_{number}" for number in range(20)]
     for table in tables:
         source.mysql(f"create table {table} (id int primary key, {CURSOR})", f"insert into {table} (id) values (1)")
     source.configure({table: {} for table in tables})
@@ -269,3 +269,9 @@ def test_an_idle_run_asks_two_queries_per_table_and_does_not_load_dlt(source: So
                 (f"%from `{table}` where%",),
             )
             assert cursor.fetchone() == (2,)
+        cursor.execute(
+            "select count(*) from mysql.general_log where command_type = 'Connect' and argument like %s",
+            (f"% on {source.name} %",),
+        )
+        ((connections,),) = cursor.fetchall()
+    assert 0 < connections < len(tables) / 2, "tables do not use each other's connections"

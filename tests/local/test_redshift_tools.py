@@ -121,6 +121,7 @@ unit_tests:
 }
 
 
+@pytest.mark.long
 def test_dbt_builds_twice_and_describes_everything(redshift: Running, db: Db, tmp_path: Path) -> None:
     reader = f"reader_{db.schema}"
     db.run(f"create user {reader} password disable")
