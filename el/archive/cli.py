@@ -117,12 +117,13 @@ def run(
 
     Example: el-archive run clinic.audit_events --execute
     """
-    from el.archive import run as conducted
+    from el.archive.plans import as_of as moment
+    from el.archive.run import Archiving, Options
     from el.archive.supervise import supervise
 
-    options = conducted.Options(conducted.as_of(as_of), transaction_ms / 1000, max_rows_per_second, chunk_rows)
     if execute:
-        return supervise(conducted.Archiving(selectors, options), timeout, as_json)
+        options = Options(moment(as_of), transaction_ms / 1000, max_rows_per_second, chunk_rows)
+        return supervise(Archiving(selectors, options), timeout, as_json)
     code = _plan(selectors, as_of, as_json)
     if not as_json:
         click.echo("Nothing was done. With --execute these rows are archived and deleted.")
@@ -344,10 +345,10 @@ def external_schema(selectors: tuple[str, ...], engine: Any, database: str) -> i
 
 
 def _plan(selectors: Sequence[str], as_of: str | None, as_json: bool) -> int:
-    from el.archive import run as conducted
+    from el.archive import plans
 
-    found = conducted.plans(selectors, conducted.as_of(as_of))
-    click.echo(conducted.plan_report(found, as_json))
+    found = plans.plans(selectors, plans.as_of(as_of))
+    click.echo(plans.report(found, as_json))
     failures = [plan.failure for plan in found if plan.failure]
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
