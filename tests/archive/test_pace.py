@@ -135,9 +135,9 @@ def test_rows_are_deleted_no_faster_than_allowed(gentle: Gentle) -> None:
 
 def test_the_command_line_says_more_than_the_source_file(gentle: Gentle) -> None:
     gentle.fill(1000)
-    gentle.limit(max_rows_per_second=1)
-    _, err = gentle.end(gentle.begin("--max-rows-per-second", "400"))
-    assert err.count("held back to 400 rows/s") == 1
+    gentle.limit(max_rows_per_second=100)
+    _, err = gentle.end(gentle.begin("--max-rows-per-second", "200"))
+    assert err.count("held back to 200 rows/s") == 1
 
 
 def test_nothing_is_deleted_while_the_replica_does_not_apply(

@@ -314,7 +314,7 @@ def test_values_that_would_open_or_empty_the_landing_are_refused(
     tmp_path: Path, variables: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
-        value_of("local.lifecycle_rules", tmp_path, **variables)
+        value_of("[local.lifecycle_rules, local.run]", tmp_path, **variables)
 
 
 def test_nothing_here_names_a_registry_or_this_machine() -> None:
