@@ -252,7 +252,7 @@ class _Supervisor:
 
     def _errors(self, every: bool) -> str:
         """A line for each; those of the record are not ``every`` one."""
-        texts = [text for work in self._works for text in (work.errors if every else [work.error]) if text]
+        texts = [text for work in self._works for text in (work.errors if every else [work.error or ""]) if text]
         found = [f"error: {text}" for text in texts]
         if unfinished := self._unfinished():
             found.append(
