@@ -178,6 +178,8 @@ class _Supervisor:
 
     def do(self, timeout: int | None) -> int:
         run, stop, leases = self._run, self._going.stop, self._going.leases
+        # Before there is a record: a name that was mistyped by hand is none.
+        config.select(config.load_sources(settings.sources_folder()), self._job.selectors)
         run.tables = lambda: [work.json() for work in self._works]
 
         def at_once() -> None:
