@@ -14,6 +14,7 @@
     │   ├── Taken               another process wrote this lease or record first
     │   └── LandingDamage       an object that a commit needs is missing or changed
     ├── ArchiveError        the archive: a row, object or journal is not what it must be, or a table is refused
+    │   └── Unproven            an object that was read back is not what was written
     ├── WarehouseError          Redshift: cannot be reached, refuses, or does not fit what a commit says
     │   ├── WarehouseConflict   another transaction was in the way (ERROR 1023)
     │   └── WarehouseLost       the connection was lost, perhaps after COMMIT was sent: look before trying again
@@ -108,6 +109,10 @@ class LandingDamage(LandingError):
 
 class ArchiveError(ElError):
     """A row, an object or the journal of the archive is not what it must be; what was not proven was not deleted."""
+
+
+class Unproven(ArchiveError):
+    """An object of the archive that was read back is not what was written; nothing more was deleted on its word."""
 
 
 class WarehouseError(ElError):

@@ -1,9 +1,9 @@
 """Alerts: tells people on SNS and on whatever the library apprise knows (Slack, e-mail, PagerDuty, …).
 
-In: problems that are due. Out: one message per run and channel, however many tables it is about, and which channels
-took it. A message holds names, counts and our own errors' texts, never a value. URLs of apprise hold passwords: a
-channel is called by its kind and place in the list (``slack 2``), and what its library says is dropped, because it may
-quote them.
+In: what a run has seen. Out: problems written down on S3 (``problems.py``), one message per run and channel about those
+that are due, however many tables it is about, and what of that did not work. A message holds names, counts and our own
+errors' texts, never a value. URLs of apprise hold passwords: a channel is called by its kind and place in the list
+(``slack 2``), and what its library says is dropped, because it may quote them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from el import settings
-from el.errors import AlertError
-from el.problems import Problem
+from el import problems, settings
+from el.errors import AlertError, LandingError
+from el.landing import Landing
+from el.problems import Problem, Seen
 
 log = logging.getLogger("el")
 
@@ -56,22 +57,53 @@ class Channels:
         return done
 
 
-def message(problems: Sequence[Problem]) -> tuple[str, str]:
+def tell(run: str, landing: Landing | None, channels: Channels, seen: dict[str, list[Seen]]) -> list[str]:
+    """Write down what was seen, by source, and send what is due in one message; what did not work, in words."""
+    due: dict[str, list[Problem]] = {}
+    unknown: list[Problem] = []
+    why = "" if landing else "LANDING_URL is not known"
+    away = landing is None
+    for source, ones in seen.items():
+        if landing and not away:
+            try:
+                due[source] = problems.see(landing, source, ones, run, channels.names)
+                continue
+            except LandingError as error:
+                why, away = str(error), error.transient  # what does not answer is not asked for every source
+        # Nothing tells whether it was told before: rather twice than never.
+        unknown += [Problem(one.table, one.kind, one.text, run, "now", one.column) for one in ones if one.text]
+    warnings = [f"alerts are sent at each run until this is mended: {why}"] if unknown and channels.names else []
+    every = [*unknown, *(problem for some in due.values() for problem in some)]
+    failed: dict[str, str | None] = {}
+    for name in sorted({name for problem in every for name in problem.due(channels.names)}):
+        failed |= channels.send(*message([problem for problem in every if problem.due([name])]), [name])
+    warnings += [f"an alert could not be sent to {name}: {why}" for name, why in failed.items() if why]
+    took = {name: why is None for name, why in failed.items()}
+    for source, some in due.items():
+        try:
+            if some and landing:
+                problems.told(landing, source, some, took)
+        except LandingError as error:
+            warnings.append(f"that alerts were sent could not be written down; they may come again: {error}")
+    return list(dict.fromkeys(warnings))
+
+
+def message(found: Sequence[Problem]) -> tuple[str, str]:
     """Title and body of one alert."""
-    new, over = [p for p in problems if not p.over], [p for p in problems if p.over]
+    new, over = [p for p in found if not p.over], [p for p in found if p.over]
     parts = [f"{len(new)} new problem{'s' * (len(new) != 1)}"] if new else []
     parts += [f"{len(over)} over"] if over else []
     title = f"el: {', '.join(parts)}"
-    if len(problems) == 1:
-        title = f"el: {problems[0].name}{': over' * bool(over)}"
+    if len(found) == 1:
+        title = f"el: {found[0].name}{': over' * bool(over)}"
     lines = []
     for problem in [*new, *over][:_AT_MOST]:
         over_now = f"OVER: {problem.name} (since {problem.since})"
         lines.append(over_now if problem.over else f"{problem.name}: {problem.text}")
         seen_by = (problem.over_run if problem.over else problem.run) or ""
         lines.append(f"    seen by {seen_by}" if seen_by.startswith("el ") else f"    el runs show {seen_by}")
-    if len(problems) > _AT_MOST:
-        lines.append(f"and {len(problems) - _AT_MOST} more: el status")
+    if len(found) > _AT_MOST:
+        lines.append(f"and {len(found) - _AT_MOST} more: el status")
     return title, "\n".join([*lines, f"sent by el on {platform.node()}"])
 
 

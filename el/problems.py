@@ -24,11 +24,18 @@ Result = TypeVar("Result")
 #: Every kind, and how an alert says it. A new kind is one line here, and somebody who sees it.
 KINDS = {
     "run": "could not be started",
+    "bug": "ended by a mistake in el",
     "extract": "extract failed",
     "load": "load failed",
     "lag": "is behind",
     "values": "values could not be carried",
     "json": "JSON could not be parsed",
+    "archive": "archive failed",
+    "proof": "a copy in the archive could not be proven",
+    "verify": "verify failed",
+    "damage": "the archive is damaged",
+    "drill": "drill failed",
+    "expire": "expire failed",
 }
 #: Where the problems of el itself are kept, beside those of the sources.
 EL = "_el"

@@ -129,11 +129,11 @@ class Progress:
         if now - self._told.setdefault(label, now) < _TELL_SECONDS:
             return
         self._told[label] = now
-        left = max(self._expected.get(label, 0) - self._rows[label], 0) / rate / 60
-        print(
-            f"{self._verb} {label}: {self._rows[label]:,} rows, {rate:,.0f} rows/s, about {left:,.0f} minutes left",
-            file=sys.stderr,
-        )
+        said = f"{self._verb} {label}: {self._rows[label]:,} rows, {rate:,.0f} rows/s"
+        if label in self._expected:
+            left = max(self._expected[label] - self._rows[label], 0) / rate / 60
+            said += f", about {left:,.0f} minutes left"
+        print(said, file=sys.stderr)
 
     def finish(self, label: str, state: str) -> None:
         """``state`` is "done", "nothing new" or "failed"."""

@@ -18,7 +18,7 @@ def runs_text(records: Sequence[dict[str, Any]], as_json: bool) -> str:
         return "no such run"
     return "\n".join(
         aligned(
-            ["run", "state", "by", "host", "took", "tables", "failed", "extracted", "loaded"],
+            ["run", "state", "by", "host", "took", "tables", "failed", "rows"],
             [
                 [
                     r["run"],
@@ -28,12 +28,11 @@ def runs_text(records: Sequence[dict[str, Any]], as_json: bool) -> str:
                     duration.words(r["seconds"]),
                     str(len(r["tables"])),
                     str(sum(bool(t["error"]) for t in r["tables"])),
-                    f"{sum(t['extracted'] for t in r['tables']):,}",
-                    f"{sum(t['loaded'] for t in r['tables']):,}",
+                    _rows_text(r["tables"]),
                 ]
                 for r in records
             ],
-            right={4, 5, 6, 7, 8},
+            right={4, 5, 6},
         )
     )
 
@@ -50,7 +49,17 @@ def run_text(record: dict[str, Any], as_json: bool) -> str:
         f"started {short(record['started'])}, {ended}, {duration.words(record['seconds'])}",
         "",
     ]
-    lines += aligned(
+    tables = record["tables"]
+    lines += _archive_lines(tables) if record["line"].startswith("el-archive ") else _lines(tables)
+    lines += [f"note: {t['table']}: {warning}" for t in tables for warning in t["warnings"]]
+    lines += [f"note: {warning}" for warning in record["warnings"]]
+    lines += [f"error: {record['error'].removeprefix('error: ')}"] if record["error"] else []
+    return "\n".join([*lines, f"log: el logs {record['run']}"])
+
+
+def _lines(tables: Sequence[dict[str, Any]]) -> list[str]:
+    """The tables of an extract or a load."""
+    return aligned(
         ["table", "extract", "rows", "MB", "load", "rows", "commits", "window", "seconds"],
         [
             [
@@ -64,14 +73,40 @@ def run_text(record: dict[str, Any], as_json: bool) -> str:
                 f"{short(t['lo'])} → {short(t['next_lo'])}",
                 f"{t['seconds']:.1f}",
             ]
-            for t in record["tables"]
+            for t in tables
         ],
         right={2, 3, 5, 6, 8},
     )
-    lines += [f"note: {t['table']}: {warning}" for t in record["tables"] for warning in t["warnings"]]
-    lines += [f"note: {warning}" for warning in record["warnings"]]
-    lines += [f"error: {record['error'].removeprefix('error: ')}"] if record["error"] else []
-    return "\n".join([*lines, f"log: el logs {record['run']}"])
+
+
+def _archive_lines(tables: Sequence[dict[str, Any]]) -> list[str]:
+    """The tables of a command of ``el-archive``."""
+    return aligned(
+        ["table", "state", "objects", "MB", "seconds", "rows"],
+        [
+            [
+                t["table"],
+                t["state"],
+                f"{t['objects']:,}",
+                f"{t['bytes'] / 1e6:,.1f}",
+                f"{t['seconds']:.1f}",
+                _rows_text([t]),
+            ]
+            for t in tables
+        ],
+        right={2, 3, 4},
+    )
+
+
+def _rows_text(tables: Sequence[dict[str, Any]]) -> str:
+    """What became of how many rows; ``-`` if there were none."""
+    counts: dict[str, int] = {}
+    for table in tables:
+        # The archive counts by what became of a row; extract and load have a number of their own each.
+        own = table["rows"] if "rows" in table else {"extracted": table["extracted"], "loaded": table["loaded"]}
+        for what, many in own.items():
+            counts[what] = counts.get(what, 0) + many
+    return ", ".join(f"{many:,} {what}" for what, many in counts.items() if many) or "-"
 
 
 def log_text(name: str, text: str, as_json: bool) -> str:

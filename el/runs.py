@@ -62,8 +62,8 @@ class Run:
         self._lock = threading.Lock()
 
     @contextmanager
-    def going(self, landing: Landing) -> Iterator[None]:
-        """Keep the record on S3 up to date while the block lasts."""
+    def going(self, landing: Landing | None) -> Iterator[None]:
+        """Keep the record up to date while the block lasts."""
         over = threading.Event()
 
         def beat() -> None:
@@ -85,7 +85,7 @@ class Run:
         """Write the last record and bring the log to S3; why they are on this host only, if they are."""
         self.state, self.exit_code, self.error, self.ended = state, exit_code, error, datetime.now(UTC)
         log.info("%s, exit code %d, %.1f s", state, exit_code, time.monotonic() - self._started)
-        problem = self.write(landing) if landing else "LANDING_URL is not known"
+        problem = self.write(landing)
         if landing and not problem:
             try:
                 landing.put_log(self.name, self.log_file.read_bytes())
@@ -93,7 +93,7 @@ class Run:
                 problem = str(refused) if isinstance(refused, LandingError) else type(refused).__name__
         return problem
 
-    def write(self, landing: Landing) -> str | None:
+    def write(self, landing: Landing | None) -> str | None:
         """Write the record here and on S3; why S3 does not have it, if it does not."""
         with self._lock:
             content = self.json()
@@ -101,6 +101,8 @@ class Run:
                 self.log_file.with_suffix(".json").write_text(json.dumps(content, indent=1))
             except OSError as error:
                 log.warning("the record could not be written below %s: %s", self.home, type(error).__name__)
+            if landing is None:
+                return "LANDING_URL is not known"
             try:
                 landing.record(self.name).put(content)
             except LandingError as refused:

@@ -268,6 +268,11 @@ def landing() -> LandingPlace:
     return _place("LANDING_URL")
 
 
+def landing_is_set() -> bool:
+    """False on a host that knows the archive alone."""
+    return bool(os.environ.get("LANDING_URL"))
+
+
 def _place(name: str) -> LandingPlace:
     value = _need(name, "s3://bucket/prefix")
     url = urlsplit(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,19 +15,19 @@ import click
 
 from el import config, settings
 from el.config import Table
-from el.errors import ElError, ExitCode, UsageError
+from el.errors import ElError, ExitCode
 from el.landing import Landing
 from el.lease import Leases
-from el.notify import Channels
+from el.notify import Channels, tell
+from el.on_record import on_record, over
 from el.options import Options
 from el.outcome import TableRun
-from el.problems import EL, Seen
 from el.report import failures, report
 from el.run import Conductor
-from el.runs import Run, logged
+from el.runs import Run
 from el.status import status
 from el.stop import Stop, listening
-from el.watch import lag_seen, table_seen, tell
+from el.watch import lag_seen, table_seen
 
 log = logging.getLogger("el")
 
@@ -81,30 +80,13 @@ def supervise(command: Command) -> int:
         UsageError: nothing was started.
     """
     run = Run(command.name, command.line, settings.trigger(), settings.home())
-    with logged(run):
-        landing: Landing | None = None
-        try:
-            landing = Landing(settings.landing())
-            tables = config.select(config.load_sources(settings.sources_folder()), command.selectors)
-            channels = Channels(settings.alerts())
-            return _supervised(command, run, landing, tables, channels)
-        except UsageError as error:
-            log.error("%s", error)
-            if run.trigger == "schedule" or run.on_s3:  # by hand, whoever typed it reads it
-                _not_started(command, run, landing, error)
-            raise
-        except ElError as error:
-            log.error("%s", error)
-            run.end(landing, "failed", ExitCode.FAILED, str(error))
-            raise
-        except Exception as error:
-            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
-            log.error("internal error: %s at %s", type(error).__name__, frames)
-            run.end(landing, "failed", ExitCode.FAILED, f"internal error: {type(error).__name__}")
-            raise ElError(
-                f"internal error: {type(error).__name__}. What was committed stays. It is a mistake in el: please "
-                f"report it with the log, {run.log_file}"
-            ) from None
+
+    def work(landing: Landing | None, channels: Channels) -> int:
+        assert landing
+        tables = config.select(config.load_sources(settings.sources_folder()), command.selectors)
+        return _supervised(command, run, landing, tables, channels)
+
+    return on_record(run, f"el {command.name}", "What was committed stays", work)
 
 
 def _supervised(command: Command, run: Run, landing: Landing, tables: Sequence[Table], channels: Channels) -> int:
@@ -147,18 +129,6 @@ def _code(stop: Stop, results: Sequence[TableRun], at_once: bool = False) -> Exi
     return ExitCode.FAILED if at_once or unfinished or any(r.error for r in results) else ExitCode.DONE
 
 
-def _not_started(command: Command, run: Run, landing: Landing | None, error: UsageError) -> None:
-    """A run that could not be started: nobody may be there to read why."""
-    kept_here = run.end(landing, "failed", ExitCode.USAGE, str(error))
-    if kept_here:
-        click.echo(f"note: the record of this run is on this host only, beside its log: {kept_here}", err=True)
-    if run.trigger != "schedule":
-        return
-    seen = [Seen(f"el {command.name}", "run", str(error))]
-    for warning in tell(run.name, landing, Channels(settings.alerts()), {EL: seen}):
-        click.echo(f"note: {warning}", err=True)
-
-
 def _tell_problems(
     command: Command,
     run: Run,
@@ -168,7 +138,7 @@ def _tell_problems(
     results: Sequence[TableRun],
 ) -> None:
     """What the run saw, written down and told; what did not work becomes a warning of the run."""
-    seen: dict[str, list[Seen]] = {EL: [Seen(f"el {command.name}", "run", None)]}
+    seen = over(f"el {command.name}")
     # A replay says nothing of the raw tables.
     for table, result in zip(tables, results, strict=True) if not command.options.into else ():
         seen.setdefault(table.source, []).extend(table_seen(result))

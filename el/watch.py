@@ -1,8 +1,7 @@
-"""What people have to hear of: from results and lags to problems, and from problems that are due to messages.
+"""What people have to hear of extract and load: from results and lags to problems.
 
-In: a table's result, or its status. Out: problems written down on S3 (``problems.py``) and sent (``notify.py``), and
-what of that did not work, in words. A run does it at its end; ``el status --alert`` does it for lags although no run
-happened.
+In: a table's result, or its status. Out: what was seen, for ``notify.py`` to tell. A run does it at its end;
+``el status --alert`` does it for lags although no run happened.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from el import duration, problems, settings
-from el.errors import LandingError, UsageError
+from el import duration, settings
+from el.errors import UsageError
 from el.landing import Landing
-from el.notify import Channels, message
+from el.notify import Channels, tell
 from el.outcome import TableRun
-from el.problems import Problem, Seen
+from el.problems import Seen
 from el.status import TableStatus
 from el.text import aligned
 
@@ -56,37 +55,6 @@ def lag_seen(one: TableStatus) -> list[Seen]:
         behind = "it was never extracted" if one.lag is None else f"{duration.words(one.lag)} behind"
         return [Seen(one.table, "lag", f"{behind}; max_lag is {duration.words(one.max_lag)}")]
     return [Seen(one.table, "lag", None)] if one.pending is not None else []
-
-
-def tell(run: str, landing: Landing | None, channels: Channels, seen: dict[str, list[Seen]]) -> list[str]:
-    """Write down what was seen, by source, and send what is due in one message; what did not work, in words."""
-    due: dict[str, list[Problem]] = {}
-    unknown: list[Problem] = []
-    why = "" if landing else "LANDING_URL is not known"
-    away = landing is None
-    for source, ones in seen.items():
-        if landing and not away:
-            try:
-                due[source] = problems.see(landing, source, ones, run, channels.names)
-                continue
-            except LandingError as error:
-                why, away = str(error), error.transient  # what does not answer is not asked for every source
-        # Nothing tells whether it was told before: rather twice than never.
-        unknown += [Problem(one.table, one.kind, one.text, run, "now", one.column) for one in ones if one.text]
-    warnings = [f"alerts are sent at each run until this is mended: {why}"] if unknown and channels.names else []
-    every = [*unknown, *(problem for some in due.values() for problem in some)]
-    failed: dict[str, str | None] = {}
-    for name in sorted({name for problem in every for name in problem.due(channels.names)}):
-        failed |= channels.send(*message([problem for problem in every if problem.due([name])]), [name])
-    warnings += [f"an alert could not be sent to {name}: {why}" for name, why in failed.items() if why]
-    took = {name: why is None for name, why in failed.items()}
-    for source, some in due.items():
-        try:
-            if some and landing:
-                problems.told(landing, source, some, took)
-        except LandingError as error:
-            warnings.append(f"that alerts were sent could not be written down; they may come again: {error}")
-    return list(dict.fromkeys(warnings))
 
 
 def tell_lag(landing: Landing, found: Sequence[TableStatus]) -> list[str]:

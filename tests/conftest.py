@@ -29,6 +29,7 @@ import pytest
 
 from tests.forks import Mother
 from tests.private_mysql import PrivateMySQL
+from tests.receivers import Hook, Queue, hook
 
 # How long an example takes says nothing on a machine that does other work too.
 hypothesis.settings.register_profile("el", deadline=None)
@@ -293,7 +294,7 @@ def _drop(source: Source) -> None:
         source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
     source.delete_objects()
-    _delete_archive(source)
+    delete_archive(source)
     # What runs leave beside it. Their names are those of the logs here.
     landing = urlsplit(source.env["LANDING_URL"]).path.strip("/")
     runs = [
@@ -307,7 +308,7 @@ def _drop(source: Source) -> None:
     delete(source.s3, "el-landing", [{"Key": key} for key in keys])
 
 
-def _delete_archive(source: Source) -> None:
+def delete_archive(source: Source) -> None:
     """Every version of what a test has archived, whatever holds and locks it."""
     place = urlsplit(source.env["ARCHIVE_URL"])
     prefix = f"{place.path.strip('/')}/{source.name}/"
@@ -341,3 +342,18 @@ def make_source(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], 
 def source(make_source: Callable[[], Source]) -> Source:
     """One throwaway source."""
     return make_source()
+
+
+@pytest.fixture
+def queue(source: Source) -> Iterator[Queue]:
+    """Who receives the alerts of a topic of the test's own."""
+    made = Queue(source.env["AWS_ENDPOINT_URL"], source.name)
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def web() -> Iterator[Hook]:
+    """Who receives alerts by HTTP."""
+    with hook() as receiver:
+        yield receiver

@@ -1,18 +1,27 @@
 # The policies of deploy/iam with this account's names in them. They are written there, and nowhere else.
 
 locals {
-  names = { bucket = var.bucket, prefix = var.prefix }
-
-  policies = {
-    for role in ["extract", "load", "copy", "janitor"] : role => templatefile("${path.module}/../iam/${role}.json", local.names)
+  names = {
+    bucket         = var.bucket
+    prefix         = var.prefix
+    archive_bucket = try(var.archive.bucket, "")
+    archive_prefix = try(var.archive.prefix, "")
   }
 
-  # What each command may do on the landing.
+  # The policies of each command, and COPY's.
   needs = {
-    extract = ["extract"]
-    load    = ["load"]
-    run     = ["extract", "load"]
-    clean   = ["janitor"]
+    extract        = ["extract"]
+    load           = ["load"]
+    run            = ["extract", "load"]
+    clean          = ["janitor"]
+    archive-run    = ["archive"]
+    archive-verify = ["archive-restore"]
+    archive-drill  = ["archive-restore"]
+    archive-expire = ["archive-expire"]
+  }
+
+  policies = {
+    for role in toset(concat(["copy"], flatten(values(local.needs)))) : role => templatefile("${path.module}/../iam/${role}.json", local.names)
   }
 
   # Pairs of a command and what it needs, by a name.

@@ -5,12 +5,19 @@ resource "aws_iam_role" "task" {
 
   name               = "${var.name}-${each.key}"
   assume_role_policy = local.trust["ecs-tasks.amazonaws.com"]
+
+  lifecycle {
+    precondition {
+      condition     = !startswith(each.key, "archive-") || var.archive != null
+      error_message = "The command ${each.key} needs the variable archive."
+    }
+  }
 }
 
-resource "aws_iam_role_policy" "landing" {
+resource "aws_iam_role_policy" "s3" {
   for_each = local.attached
 
-  name   = "landing-${each.value[1]}"
+  name   = "s3-${each.value[1]}"
   role   = aws_iam_role.task[each.value[0]].id
   policy = local.policies[each.value[1]]
 }
@@ -30,6 +37,14 @@ resource "aws_iam_role_policy" "encryption" {
   name   = "encryption"
   role   = aws_iam_role.task[each.key].id
   policy = templatefile("${path.module}/../iam/encryption.json", { kms_key_arn = var.kms_key_arn })
+}
+
+resource "aws_iam_role_policy" "archive_encryption" {
+  for_each = local.archive_commands
+
+  name   = "archive-encryption"
+  role   = aws_iam_role.task[each.key].id
+  policy = templatefile("${path.module}/../iam/encryption.json", { kms_key_arn = try(var.archive.kms_key_arn, "") })
 }
 
 # Attach it to the cluster or the workgroup, and name it by EL_COPY_IAM_ROLE.

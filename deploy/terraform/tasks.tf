@@ -1,12 +1,5 @@
 # A task and a schedule for each command.
 
-locals {
-  environment = {
-    AWS_REGION  = var.region
-    LANDING_URL = "s3://${var.bucket}/${var.prefix}"
-  }
-}
-
 resource "aws_cloudwatch_log_group" "el" {
   for_each = var.commands
 
@@ -38,12 +31,13 @@ resource "aws_ecs_task_definition" "el" {
     name                   = "el"
     image                  = var.image
     essential              = true
-    command                = concat([each.key], each.value.arguments)
+    entryPoint             = local.run[each.key].program
+    command                = local.run[each.key].arguments
     readonlyRootFilesystem = true
     stopTimeout            = 120
     mountPoints            = [{ sourceVolume = "work", containerPath = "/var/lib/el" }]
     environment = [
-      for name, value in merge(local.environment, each.value.environment) :
+      for name, value in local.run[each.key].environment :
       { name = name, value = value }
     ]
     secrets = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]

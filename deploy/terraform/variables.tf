@@ -70,6 +70,25 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "archive" {
+  description = "The archive's bucket, which is made, with versions and Object Lock; its key; and how S3 locks objects: none, governance or compliance. null: no archive."
+  type = object({
+    bucket      = string
+    prefix      = optional(string, "archive")
+    kms_key_arn = string
+    object_lock = optional(string, "governance")
+  })
+  default = null
+  validation {
+    condition     = var.archive == null || can(regex("^[^/*?]+(/[^/*?]+)*$", var.archive.prefix))
+    error_message = "The archive's prefix must not be empty and has no slash at either end: the policies are built on it."
+  }
+  validation {
+    condition     = var.archive == null || try(contains(["none", "governance", "compliance"], var.archive.object_lock), false)
+    error_message = "object_lock is none, governance or compliance."
+  }
+}
+
 variable "topic_arn" {
   description = "The SNS topic for alerts; null: none."
   type        = string
@@ -120,7 +139,9 @@ variable "commands" {
     secrets         = optional(map(string), {})
   }))
   validation {
-    condition     = alltrue([for command in keys(var.commands) : contains(["extract", "load", "run", "clean"], command)])
-    error_message = "A command is extract, load, run or clean."
+    condition = alltrue([for command in keys(var.commands) : contains([
+      "extract", "load", "run", "clean", "archive-run", "archive-verify", "archive-drill", "archive-expire"
+    ], command)])
+    error_message = "A command is extract, load, run, clean, or one of el-archive: archive-run, archive-verify, archive-drill, archive-expire."
   }
 }

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from el import __version__
-from el.errors import ElError, ExitCode, UsageError
+from el.errors import ExitCode
 from el.shell import JSON, SELECTORS, Duration, command
-
-if TYPE_CHECKING:
-    from el.archive.contents import Contents
-    from el.archive.store import TableArchive
-    from el.config import Table
 
 AS_OF = click.option("--as-of", metavar="TIME", help="The moment that ages are counted from, in UTC. [default: now]")
 TIMEOUT = click.option(
     "--timeout",
     type=Duration(),
     metavar="DURATION",
-    help="After this time (90s, 45m, 2h) finish the transaction that is under way and begin nothing new.",
+    help="After this time (90s, 45m, 2h) finish what is under way and begin nothing new; a minute later, end.",
 )
 
 
@@ -76,10 +71,7 @@ def plan(selectors: tuple[str, ...], as_of: str | None, as_json: bool) -> int:
 
     Example: el-archive plan clinic --as-of 2026-11-01
     """
-    from el.archive import run as conducted
-
-    click.echo(conducted.plan_report(conducted.plans(selectors, conducted.as_of(as_of)), as_json))
-    return ExitCode.DONE
+    return _plan(selectors, as_of, as_json)
 
 
 @main.command()
@@ -125,18 +117,17 @@ def run(
 
     Example: el-archive run clinic.audit_events --execute
     """
-    from el.archive import run as conducted
+    from el.archive.plans import as_of as moment
+    from el.archive.run import Archiving, Options
+    from el.archive.supervise import supervise
 
-    options = conducted.Options(
-        as_of=conducted.as_of(as_of),
-        execute=execute,
-        target=transaction_ms / 1000,
-        max_rows_per_second=max_rows_per_second,
-        chunk_rows=chunk_rows,
-        timeout=timeout,
-        as_json=as_json,
-    )
-    return conducted.run(selectors, options)
+    if execute:
+        options = Options(moment(as_of), transaction_ms / 1000, max_rows_per_second, chunk_rows)
+        return supervise(Archiving(selectors, options), timeout, as_json)
+    code = _plan(selectors, as_of, as_json)
+    if not as_json:
+        click.echo("Nothing was done. With --execute these rows are archived and deleted.")
+    return code
 
 
 @main.command()
@@ -150,9 +141,18 @@ def run(
     "--parquet", type=click.Path(path_type=Path), metavar="DIR", help="Write Parquet files into a new folder."
 )
 @click.option("--overwrite", is_flag=True, help="Replace rows in MySQL that differ from their copies.")
+@TIMEOUT
 @JSON
 @command
-def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool, as_json: bool, **wanted: Any) -> int:
+def restore(
+    table: str,
+    into: str | None,
+    parquet: Path | None,
+    overwrite: bool,
+    timeout: int | None,
+    as_json: bool,
+    **wanted: Any,
+) -> int:
     """Bring archived rows back, each in the version that was deleted last.
 
     A row that is there and differs is the newer one: it is left, and the exit code is 1, unless --overwrite is given.
@@ -162,26 +162,11 @@ def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool,
     Example: el-archive restore clinic.audit_events --keys 48213 --into clinic.audit_events
              el-archive restore clinic.messages --from 2024-01-01 --to 2024-02-01 --parquet january
     """
-    from el.archive import restore as back
-    from el.progress import Progress
+    from el.archive.restore import Restore, Wanted
+    from el.archive.supervise import supervise
 
-    asked = back.Wanted(tuple(wanted["keys"]), wanted["since"], wanted["to"], wanted["everything"])
-    asked.check()
-    if (into is None) == (parquet is None):
-        raise UsageError("choose one: --into DATABASE.TABLE or --parquet DIR. Nothing was restored.")
-    if overwrite and parquet:
-        raise UsageError("--overwrite is for rows in MySQL, and --parquet writes files. Nothing was restored.")
-    one, contents = _contents(table)
-    if into:
-        with Progress("restore", [one.label], as_json) as progress:
-            progress.start(one.label)
-            done = back.into_table(one, contents, asked, into, overwrite, progress.bar(one.label).moved)
-            progress.finish(one.label, "done")
-    else:
-        assert parquet
-        done = back.to_parquet(one, contents, asked, parquet)
-    click.echo(back.report(done, as_json))
-    return _told(back.problems(done))
+    asked = Wanted(tuple(wanted["keys"]), wanted["since"], wanted["to"], wanted["everything"])
+    return supervise(Restore(table, asked, into, parquet, overwrite), timeout, as_json)
 
 
 @main.command()
@@ -190,9 +175,10 @@ def restore(table: str, into: str | None, parquet: Path | None, overwrite: bool,
     "--sample", type=click.IntRange(min=0), default=10, show_default=True, help="Objects of each table to read."
 )
 @click.option("--all", "everything", is_flag=True, help="Read every object.")
+@TIMEOUT
 @JSON
 @command
-def verify(selectors: tuple[str, ...], sample: int, everything: bool, as_json: bool) -> int:
+def verify(selectors: tuple[str, ...], sample: int, everything: bool, timeout: int | None, as_json: bool) -> int:
     """Compare the archive with its journal: missing, changed, hidden, unreadable and extra objects.
 
     Every object is looked for by its version; those of the sample are read whole, and every row of them is hashed.
@@ -200,11 +186,10 @@ def verify(selectors: tuple[str, ...], sample: int, everything: bool, as_json: b
 
     Example: el-archive verify clinic --all
     """
-    from el.archive import verify as looked
+    from el.archive.supervise import supervise
+    from el.archive.verify import Verify
 
-    results = [looked.verify(t.label, place, None if everything else sample) for t, place in _archived(selectors)]
-    click.echo(looked.report(results, as_json))
-    return _told([problem for one in results for problem in one.problems])
+    return supervise(Verify(selectors, None if everything else sample), timeout, as_json)
 
 
 @main.command()
@@ -220,8 +205,10 @@ def find(table: str, key: str, as_json: bool) -> int:
     Example: el-archive find clinic.audit_events 48213
     """
     from el.archive import find as found
+    from el.archive import work
 
-    one, contents = _contents(table)
+    one, place = work.place_of(table)
+    contents = work.contents_of(one.label, place)
     click.echo(found.report(one.label, found.find(contents, key), len(contents.expired), as_json))
     return ExitCode.DONE
 
@@ -231,28 +218,20 @@ def find(table: str, key: str, as_json: bool) -> int:
 @click.option(
     "--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows of each table to restore."
 )
+@TIMEOUT
 @JSON
 @command
-def drill(selectors: tuple[str, ...], rows: int, as_json: bool) -> int:
+def drill(selectors: tuple[str, ...], rows: int, timeout: int | None, as_json: bool) -> int:
     """Restore a sample into a scratch table, compare it, and drop it: for a monthly schedule.
 
     The table is made in the database <database>_restore. Exit code 1 unless every row came back as it was.
 
     Example: el-archive drill clinic --rows 5000
     """
-    from el.archive import drill as drilled
-    from el.archive.contents import Contents
+    from el.archive.drill import Drill
+    from el.archive.supervise import supervise
 
-    results = []
-    for table, place in _archived(selectors):
-        try:
-            results.append(drilled.drill(table, Contents(place), rows))
-        except UsageError:
-            raise
-        except ElError as error:
-            results.append(drilled.Drilled(table.label, problem=str(error)))
-    click.echo(drilled.report(results, as_json))
-    return _told([one.problem for one in results if one.problem])
+    return supervise(Drill(selectors, rows), timeout, as_json)
 
 
 @main.group()
@@ -281,7 +260,7 @@ def add(table: str, where: str | None, keys: tuple[str, ...], reason: str, as_js
     """
     from el.archive import holds, work
 
-    one, place = _place(table)
+    one, place = work.place_of(table)
     with work.alone(one, "hold"):
         done = holds.add(one, place, where, keys, reason)
     click.echo(holds.outcome(done, as_json))
@@ -298,9 +277,9 @@ def list_(selectors: tuple[str, ...], everything: bool, as_json: bool) -> int:
 
     Example: el-archive hold list clinic
     """
-    from el.archive import holds
+    from el.archive import holds, work
 
-    found = [one for _, place in _places(selectors) for one in holds.read(place) if everything or not one.released]
+    found = [one for _, place in work.places(selectors) for one in holds.read(place) if everything or not one.released]
     click.echo(holds.report(found, as_json))
     return ExitCode.DONE
 
@@ -318,7 +297,7 @@ def remove(table: str, name: str, reason: str, as_json: bool) -> int:
     """
     from el.archive import holds, work
 
-    one, place = _place(table)
+    one, place = work.place_of(table)
     with work.alone(one, "hold"):
         done = holds.release(place, name, reason)
     click.echo(holds.outcome(done, as_json))
@@ -328,30 +307,23 @@ def remove(table: str, name: str, reason: str, as_json: bool) -> int:
 @main.command()
 @SELECTORS
 @click.option("--execute", is_flag=True, help="Delete for ever. Without it nothing is deleted, only listed.")
+@TIMEOUT
 @JSON
 @command
-def expire(selectors: tuple[str, ...], execute: bool, as_json: bool) -> int:
+def expire(selectors: tuple[str, ...], execute: bool, timeout: int | None, as_json: bool) -> int:
     """List objects past their class's end; with --execute delete them for ever and write a certificate of each.
 
     What is held stays, and what S3 locks. Needs S3 only, with rights that no run has.
 
     Example: el-archive expire clinic --execute
     """
-    from datetime import UTC, datetime
-
     from el.archive import expire as ended
-    from el.archive import work
+    from el.archive.supervise import supervise
 
-    now = datetime.now(UTC)
-    results = []
-    for table, place in _archived(selectors):
-        if execute:
-            with work.alone(table, "expire") as run:
-                results.append(ended.expire(table.label, place, now, run))
-        else:
-            results.append(ended.look(table.label, place, now))
-    click.echo(ended.report(results, execute, as_json))
-    return _told([problem for one in results for problem in one.problems])
+    if execute:
+        return supervise(ended.Expire(selectors), timeout, as_json)
+    click.echo(ended.preview(selectors, as_json))
+    return ExitCode.DONE
 
 
 @main.command("external-schema")
@@ -364,60 +336,23 @@ def external_schema(selectors: tuple[str, ...], engine: Any, database: str) -> i
 
     Example: el-archive external-schema clinic --for athena
     """
-    from el.archive import external
+    from el.archive import external, work
     from el.archive.contents import Contents
 
-    tables = [(table, Contents(place)) for table, place in _archived(selectors)]
+    tables = [(table, Contents(place)) for table, place in work.archived(selectors)]
     click.echo(external.ddl(tables, engine, database))
     return ExitCode.DONE
 
 
-def _table(label: str) -> Table:
-    """The one table that a selector names."""
-    from el import config, settings
+def _plan(selectors: Sequence[str], as_of: str | None, as_json: bool) -> int:
+    from el.archive import plans
 
-    tables = config.select(config.load_sources(settings.sources_folder()), [label])
-    if [table.label for table in tables] != [label]:
-        raise UsageError(f"{label} is a source. Name one table, such as {tables[0].label}. Nothing was changed.")
-    return tables[0]
-
-
-def _place(label: str) -> tuple[Table, TableArchive]:
-    """One table and its folder in the archive."""
-    table = _table(label)
-    ((_, place),) = _places((label,))
-    return table, place
-
-
-def _contents(label: str) -> tuple[Table, Contents]:
-    """One table, and what the archive holds of it."""
-    from el.archive.contents import Contents
-    from el.archive.restore import contents_of
-
-    table, place = _place(label)
-    return table, contents_of(Contents(place), label)
-
-
-def _places(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
-    """The tables that selectors name, each with its folder in the archive."""
-    from el import config, settings
-    from el.archive.store import Archive
-
-    tables = config.select(config.load_sources(settings.sources_folder()), selectors)
-    archive = Archive(settings.archive())
-    return [(table, archive.table(table.source, table.name)) for table in tables]
-
-
-def _archived(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:
-    """Of these the ones of which anything was archived, whether or not the source file still says so."""
-    return [(table, place) for table, place in _places(selectors) if place.last()]
-
-
-def _told(problems: Sequence[str]) -> int:
-    """Says what is wrong; the exit code."""
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    return ExitCode.FAILED if problems else ExitCode.DONE
+    found = plans.plans(selectors, plans.as_of(as_of))
+    click.echo(plans.report(found, as_json))
+    failures = [plan.failure for plan in found if plan.failure]
+    for failure in failures:
+        click.echo(f"error: {failure}", err=True)
+    return ExitCode.FAILED if failures else ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -7,20 +7,23 @@ database. The table is dropped at the end, however the drill ends; nothing else 
 
 from __future__ import annotations
 
-import json
 import random
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import uuid4
 
 from el import settings
 from el.archive import target
 from el.archive.contents import Contents
+from el.archive.store import TableArchive
+from el.archive.supervise import Going, Job, TableWork
 from el.archive.target import Target
+from el.archive.work import archived
 from el.config import Table
 from el.errors import ArchiveError
 from el.mysql.connection import connected
+from el.progress import Bar
 from el.text import aligned
 
 #: Objects that a drill reads at most.
@@ -29,27 +32,80 @@ _OBJECTS = 5
 
 @dataclass
 class Drilled:
-    """One table. ``problem``: why its rows did not come back; None: they did."""
+    """One table: rows that came back, of so many objects."""
 
     table: str
     rows: int = 0
     objects: int = 0
-    seconds: float = 0.0
-    problem: str | None = None
 
 
-def drill(table: Table, contents: Contents, most: int) -> Drilled:
-    """Bring back ``most`` rows at most, from objects chosen at random.
+class Drill(Job):
+    """``el-archive drill``."""
+
+    name, kinds = "drill", ("drill",)
+
+    def __init__(self, selectors: Sequence[str], most: int) -> None:
+        """``most``: rows of each table."""
+        super().__init__(selectors, {"rows": str(most)})
+        self._most = most
+        self._places: dict[str, TableArchive] = {}
+        self._works: list[TableWork] = []
+        self._results: dict[str, Drilled] = {}
+
+    def begin(self, going: Going) -> list[TableWork]:
+        found = archived(self.selectors, going.run)
+        for table, _ in found:  # a variable that is missing must not be found after an hour
+            settings.archive_mysql(table.source)
+        self._places = {table.label: place for table, place in found}
+        self._results = {table.label: Drilled(table.label) for table, _ in found}
+        self._works = [TableWork(table) for table, _ in found]
+        return self._works
+
+    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
+        result = self._results[work.table.label]
+        try:
+            contents = Contents(self._places[result.table])
+            if not drill(work.table, contents, self._most, result, bar.moved, going.stop):
+                work.state = "cut off"
+        finally:
+            work.rows, work.objects = {"restored": result.rows}, result.objects
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "tables": [
+                asdict(self._results[work.table.label]) | {"seconds": round(work.seconds, 1), "problem": work.error}
+                for work in self._works
+            ]
+        }
+
+    def lines(self) -> list[str]:
+        said = {"done": "as it was"}
+        body = [
+            [label, f"{one.rows:,}", f"{one.objects:,}", f"{work.seconds:.1f}", said.get(work.state, work.state)]
+            for work in self._works
+            for label in [work.table.label]
+            for one in [self._results[label]]
+        ]
+        return aligned(["table", "rows", "objects", "seconds", "came back"], body, {1, 2, 3})
+
+
+def drill(
+    table: Table,
+    contents: Contents,
+    most: int,
+    result: Drilled,
+    moved: Callable[[int], None],
+    stopping: Callable[[], str],
+) -> bool:
+    """Bring back ``most`` rows at most, from objects chosen at random; False if it was asked to stop before.
 
     Raises:
         ArchiveError: rows could not be proven, or did not come back as they were.
         UsageError: the scratch database cannot be made.
         SourceError, LandingError: MySQL or S3 cannot be reached or refuses.
     """
-    began = time.monotonic()
     server = settings.archive_mysql(table.source)
     database, name = f"{server.database}_restore", f"drill_{uuid4().hex[:10]}"
-    result = Drilled(table.label)
     held = list(contents.last_versions())
     random.shuffle(held)  # nobody has to be kept from guessing what is tried
     with connected(table.source, server) as connection:
@@ -57,6 +113,8 @@ def drill(table: Table, contents: Contents, most: int) -> Drilled:
             target.make_database(connection, database)
         try:
             for chunk, positions in held[:_OBJECTS]:
+                if stopping():
+                    return False
                 manifest, proven = contents.manifest(chunk), contents.read(chunk)
                 share = min(len(positions), -(-most // min(len(held), _OBJECTS)))
                 chosen = sorted(random.sample(positions, share))
@@ -70,20 +128,9 @@ def drill(table: Table, contents: Contents, most: int) -> Drilled:
                     )
                 result.rows += len(chosen)
                 result.objects += 1
+                moved(len(chosen))
                 # The next object may be of a time when the table was another one.
                 target.drop(connection, database, name)
         finally:
             target.drop(connection, database, name)
-    result.seconds = round(time.monotonic() - began, 1)
-    return result
-
-
-def report(results: Sequence[Drilled], as_json: bool) -> str:
-    """What ``el-archive drill`` prints."""
-    if as_json:
-        return json.dumps({"tables": [asdict(one) for one in results]}, indent=1)
-    body = [
-        [one.table, f"{one.rows:,}", f"{one.objects:,}", f"{one.seconds:.1f}", "failed" if one.problem else "as it was"]
-        for one in results
-    ]
-    return "\n".join(aligned(["table", "rows", "objects", "seconds", "came back"], body, {1, 2, 3}))
+    return True

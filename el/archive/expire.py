@@ -13,9 +13,9 @@ A chunk whose deletions from MySQL are not finished stays whatever its age: it i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from el import __version__
@@ -23,8 +23,10 @@ from el.archive import holds, journal
 from el.archive.contents import Contents, explain
 from el.archive.journal import ChunkState, Journal
 from el.archive.store import TableArchive
-from el.archive.work import who
-from el.errors import ElError, LandingUnreachable
+from el.archive.supervise import Going, Job, TableWork
+from el.archive.work import archived, who
+from el.errors import ArchiveError, ElError, LandingUnreachable, TableBusy
+from el.progress import Bar
 from el.text import aligned
 
 FORMAT = 1
@@ -45,16 +47,76 @@ class Object:
 
 @dataclass
 class Expiry:
-    """One table. ``held`` objects are past their end and stay; ``deleted`` counts what is gone now."""
+    """One table. ``held`` objects are past their end and stay; ``deleted`` ones are gone now."""
 
     table: str
     due: list[Object] = field(default_factory=list)
     held: list[Object] = field(default_factory=list)
     deleted: int = 0
+    deleted_rows: int = 0
+    deleted_bytes: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-def look(label: str, archive: TableArchive, now: datetime) -> Expiry:
+class Expire(Job):
+    """``el-archive expire --execute``."""
+
+    name, kinds, needs_landing = "expire", ("expire",), True
+
+    def __init__(self, selectors: Sequence[str]) -> None:
+        super().__init__(selectors, {"execute": True})
+        self._places: dict[str, TableArchive] = {}
+        self._results: list[Expiry] = []
+
+    def begin(self, going: Going) -> list[TableWork]:
+        found = archived(self.selectors)
+        self._places = {table.label: place for table, place in found}
+        return [TableWork(table) for table, _ in found]
+
+    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
+        result = Expiry(work.table.label)
+        self._results.append(result)
+        try:
+            with going.alone(work.table, bar):
+                place, now = self._places[result.table], datetime.now(UTC)
+                if not expire(result, place, now, going.run.name, bar.moved, going.stop):
+                    work.state = "cut off"
+        except TableBusy as busy:  # which does not do what was asked for here
+            raise ArchiveError(
+                f"{result.table}: {busy}. Nothing of it was deleted. Run the same again when it has ended."
+            ) from None
+        finally:
+            work.rows, work.objects = {"expired": result.deleted_rows}, result.deleted
+            work.bytes = result.deleted_bytes
+        if result.problems:
+            work.fail(*result.problems)
+
+    def content(self) -> dict[str, Any]:
+        return {"executed": True, "tables": [asdict(one) for one in self._results]}
+
+    def lines(self) -> list[str]:
+        return lines(self._results)
+
+
+def preview(selectors: Sequence[str], as_json: bool) -> str:
+    """What ``el-archive expire`` prints without ``--execute``.
+
+    Raises:
+        ArchiveError, LandingError: as ``look``.
+    """
+    now = datetime.now(UTC)
+    results = []
+    for table, place in archived(selectors):
+        results.append(Expiry(table.label))
+        look(results[-1], place, now)
+    if as_json:
+        return json.dumps({"executed": False, "tables": [asdict(one) for one in results]}, indent=1)
+    due = any(one.due for one in results)
+    hint = ["nothing was deleted; to delete for ever: el-archive expire --execute"] if due else []
+    return "\n".join([*lines(results), *hint])
+
+
+def look(result: Expiry, archive: TableArchive, now: datetime) -> None:
     """What is past its end.
 
     Raises:
@@ -62,7 +124,6 @@ def look(label: str, archive: TableArchive, now: datetime) -> Expiry:
         LandingError: S3 cannot be reached or refuses.
     """
     contents, held = Contents(archive), holds.active(archive)
-    result = Expiry(label)
     under: dict[str, list[str]] = {}
     for one in held:
         for chunk in holds.objects_under(contents, [one]):
@@ -77,29 +138,40 @@ def look(label: str, archive: TableArchive, now: datetime) -> Expiry:
             tuple(under.get(chunk.chunk, ())),
         )  # fmt: skip
         (result.held if found.held_by else result.due).append(found)
-    return result
 
 
-def expire(label: str, archive: TableArchive, now: datetime, run: str) -> Expiry:
-    """Delete what is past its end and not held. The caller has the table's lease.
+def expire(
+    result: Expiry,
+    archive: TableArchive,
+    now: datetime,
+    run: str,
+    moved: Callable[[int], None],
+    stopping: Callable[[], str],
+) -> bool:
+    """Delete what is past its end and not held; False if it was asked to stop before. The caller has the table's lease.
 
     Raises:
         ArchiveError: the journal, a manifest or a hold is damaged; nothing was deleted.
         LandingError: S3 cannot be reached; what was deleted is in the journal.
     """
-    result = look(label, archive, now)
+    look(result, archive, now)
     contents, book = Contents(archive), Journal(archive, run)
     _sweep(contents)
     for one in result.due:
+        if stopping():
+            return False
         chunk = contents.all_chunks[one.chunk]
         try:
             _delete(contents, book, chunk, one, now, run)
             result.deleted += 1
+            result.deleted_rows += one.rows
+            result.deleted_bytes += one.size
+            moved(one.rows)
         except LandingUnreachable:
             raise
         except ElError as error:
             result.problems.append(f"{explain(error)} It stays; its rows are still in the archive.")
-    return result
+    return True
 
 
 def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object, now: datetime, run: str) -> None:
@@ -147,18 +219,13 @@ def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: da
     } | {name: said[name] for name in kept}
 
 
-def report(results: Sequence[Expiry], executed: bool, as_json: bool) -> str:
-    """What ``el-archive expire`` prints: every object, then a line per table."""
-    if as_json:
-        return json.dumps({"executed": executed, "tables": [asdict(one) for one in results]}, indent=1)
-    lines = [f"{one.object}  {one.rows:,} rows  until {one.until[:10]}" for table in results for one in table.due]
-    lines += [
+def lines(results: Sequence[Expiry]) -> list[str]:
+    """Every object, then a line per table."""
+    found = [f"{one.object}  {one.rows:,} rows  until {one.until[:10]}" for table in results for one in table.due]
+    found += [
         f"{one.object}  {one.rows:,} rows  until {one.until[:10]}  held by {', '.join(one.held_by)}"
         for table in results
         for one in table.held
     ]
     body = [[one.table, f"{len(one.due):,}", f"{len(one.held):,}", f"{one.deleted:,}"] for one in results]
-    lines += aligned(["table", "past their end", "held", "deleted"], body, {1, 2, 3})
-    if not executed and any(one.due for one in results):
-        lines.append("nothing was deleted; to delete for ever: el-archive expire --execute")
-    return "\n".join(lines)
+    return [*found, *aligned(["table", "past their end", "held", "deleted"], body, {1, 2, 3})]

@@ -43,7 +43,7 @@ from el.archive.rows import Column
 from el.archive.store import TableArchive
 from el.archive.table import Shape
 from el.archived import Stored
-from el.errors import ArchiveError, LandingDamage
+from el.errors import ArchiveError, LandingDamage, Unproven
 from el.landing import Server
 from el.progress import Bar
 from el.settings import MySQL
@@ -243,7 +243,7 @@ class Mover:
                     "An earlier run verified it and may have deleted rows. The table waits until the object is there "
                     f"again: {state.object.key}, version {state.object.version}. el-archive verify tells about others"
                 )
-            raise ArchiveError(f"{self._plan.label}: {error} {then}. Find out who writes into the archive.") from None
+            raise Unproven(f"{self._plan.label}: {error} {then}. Find out who writes into the archive.") from None
 
     def _resumed(self, deleter: Deleter, state: ChunkState) -> _Ready | None:
         """A chunk of an earlier run; None if there is nothing to be done with it any more."""
@@ -253,7 +253,7 @@ class Mover:
         assert state.object and state.manifest
         body = self._archive.get(state.manifest.key, state.manifest.version)
         if sha256(body).hexdigest() != state.manifest.sha256:
-            raise ArchiveError(
+            raise Unproven(
                 f"{self._archive.url}/{state.manifest.key} (version {state.manifest.version}) has another SHA-256 than "
                 "was written. Nothing was deleted by this run. Find out who writes into the archive."
             )

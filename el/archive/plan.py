@@ -10,7 +10,7 @@ is NULL or a zero date has no known age: it is never old.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,7 +37,10 @@ _CHUNK_BYTES, _CHUNK_ROWS = 24 * 2**20, 100_000
 
 @dataclass(frozen=True)
 class Plan:
-    """One table. ``cutoff`` and ``until`` as text, ``rows`` an estimate unless ``exact``; bytes are MySQL's."""
+    """One table. ``cutoff`` and ``until`` as text, ``rows`` an estimate unless ``exact``; bytes are MySQL's.
+
+    ``failure``: why it could not be made; nothing else is known then.
+    """
 
     label: str
     retention: str
@@ -57,6 +60,7 @@ class Plan:
     notes: tuple[str, ...]
     shape: Shape | None = None
     horizon: Horizon | None = None
+    failure: str = ""
 
     @property
     def sql(self) -> str:
@@ -118,6 +122,11 @@ def make_plan(
         shape=shape,
         horizon=horizon,
     )
+
+
+def not_planned(table: Table, as_of: datetime, why: str) -> Plan:
+    """In place of a plan that could not be made."""
+    return replace(_refused(table, as_of, ""), refusals=(), failure=why)
 
 
 def _refused(table: Table, as_of: datetime, why: str) -> Plan:

@@ -9,23 +9,27 @@ again later is another version.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from el import settings
+from el import config, settings
 from el.archive import keys, objects, rows, target
 from el.archive.contents import Contents, key_text, key_texts
 from el.archive.journal import ChunkState
 from el.archive.objects import Manifest
+from el.archive.store import TableArchive
+from el.archive.supervise import Going, Job, TableWork
 from el.archive.target import Counts, Target
+from el.archive.work import contents_of, place_of
 from el.config import Table
-from el.errors import ArchiveError, UsageError
+from el.errors import UsageError
 from el.mysql.connection import connected
+from el.progress import Bar
 from el.text import aligned
 
 #: How an age is written: what MySQL prints, or the beginning of it.
@@ -65,10 +69,87 @@ class Restored:
     made: bool = False
     missing_keys: list[str] = field(default_factory=list)
 
-    @property
-    def complete(self) -> bool:
-        """Every row that was asked for is there, as it was."""
-        return not (self.counts.differing or self.counts.clashing or self.missing_keys)
+
+class Restore(Job):
+    """``el-archive restore``."""
+
+    name, by_a_person = "restore", True
+
+    def __init__(self, label: str, wanted: Wanted, into: str | None, folder: Path | None, overwrite: bool) -> None:
+        """``into`` a table, or files into a ``folder``. Raises UsageError unless it is one of the two."""
+        wanted.check()
+        if (into is None) == (folder is None):
+            raise UsageError("choose one: --into DATABASE.TABLE or --parquet DIR. Nothing was restored.")
+        if overwrite and folder:
+            raise UsageError("--overwrite is for rows in MySQL, and --parquet writes files. Nothing was restored.")
+        options = {
+            "keys": "…" if wanted.keys else "",  # they are values of cells
+            "from": wanted.since,
+            "to": wanted.to,
+            "all": wanted.everything,
+            "into": into and config.shown(into),
+            "parquet": folder is not None,
+            "overwrite": overwrite,
+        }
+        super().__init__([label], options)
+        self._wanted, self._into, self._folder, self._overwrite = wanted, into, folder, overwrite
+        self._result = Restored(label, into or str(folder))
+        self._place: TableArchive | None = None
+
+    def begin(self, going: Going) -> list[TableWork]:
+        table, self._place = place_of(self._result.table)
+        return [TableWork(table)]
+
+    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
+        result = self._result
+        assert self._place
+        contents = contents_of(result.table, self._place)
+        try:
+            if self._folder:
+                finished = to_parquet(contents, self._wanted, self._folder, result, going.stop)
+            else:
+                finished = into_table(
+                    work.table, contents, self._wanted, self._overwrite, result, bar.moved, going.stop
+                )
+        finally:
+            counts = result.counts
+            work.rows = {
+                "restored": counts.restored,
+                "there already": counts.same,
+                "overwritten": counts.overwritten,
+                "left as they are": counts.differing + counts.clashing,
+            }
+            work.warnings += sorted(counts.notes)
+        if not finished:
+            work.state = "cut off"
+        elif found := problems(result):
+            work.fail(*found)
+
+    def content(self) -> dict[str, Any]:
+        result, counts = self._result, self._result.counts
+        return (
+            {"table": result.table, "into": result.into, "made": result.made, "wanted": result.wanted}
+            | asdict(counts)
+            | {"notes": sorted(counts.notes), "missing": result.missing_keys}
+        )
+
+    def lines(self) -> list[str]:
+        result, counts = self._result, self._result.counts
+        return aligned(
+            ["table", "into", "wanted", "restored", "there already", "overwritten", "left as they are"],
+            [
+                [
+                    result.table,
+                    result.into,
+                    f"{result.wanted:,}",
+                    f"{counts.restored:,}",
+                    f"{counts.same:,}",
+                    f"{counts.overwritten:,}",
+                    f"{counts.differing + counts.clashing:,}",
+                ]
+            ],
+            {2, 3, 4, 5, 6},
+        )
 
 
 def chosen(contents: Contents, wanted: Wanted) -> Iterator[tuple[ChunkState, Manifest, pa.Table, list[int]]]:
@@ -119,24 +200,28 @@ def into_table(
     table: Table,
     contents: Contents,
     wanted: Wanted,
-    into: str,
     overwrite: bool,
-    moved: Callable[[int], None] = lambda _: None,
-) -> Restored:
-    """Restore into ``DATABASE.TABLE``, which is made if it is not there. ``moved`` is told of rows that are done.
+    result: Restored,
+    moved: Callable[[int], None],
+    stopping: Callable[[], str],
+) -> bool:
+    """Restore into ``DATABASE.TABLE``, which is made if it is not there; False if it was asked to stop before.
+
+    ``moved`` is told of rows that are done.
 
     Raises:
         UsageError: ``into`` is no name of a table, or the table cannot be made.
         ArchiveError: what was archived cannot be proven, or a row would not be its copy.
         SourceError, LandingError: MySQL or S3 cannot be reached or refuses.
     """
-    database, dot, name = into.partition(".")
+    database, dot, name = result.into.partition(".")
     if not (database and dot and name):
         raise UsageError(f"--into must be DATABASE.TABLE, such as {table.source}_restore.{table.name}")
-    result = Restored(table.label, into)
     place: Target | None = None
     with connected(table.source, settings.archive_mysql(table.source)) as connection:
         for _, manifest, found, positions in chosen(contents, wanted):
+            if stopping():
+                return False
             if place is None:
                 result.made = target.create(connection, database, name, manifest)
                 place = Target(connection, database, name, overwrite)
@@ -145,11 +230,11 @@ def into_table(
             result.wanted += len(positions)
             moved(len(positions))
     result.missing_keys = _missing(contents, wanted, result.wanted)
-    return result
+    return True
 
 
-def to_parquet(table: Table, contents: Contents, wanted: Wanted, folder: Path) -> Restored:
-    """Write the rows as Parquet files into a new folder, with the CREATE TABLE of each beside it.
+def to_parquet(contents: Contents, wanted: Wanted, folder: Path, result: Restored, stopping: Callable[[], str]) -> bool:
+    """Write the rows as Parquet files into a new folder, with the CREATE TABLE of each beside it; False as above.
 
     Raises:
         UsageError: the folder is there and not empty.
@@ -159,15 +244,16 @@ def to_parquet(table: Table, contents: Contents, wanted: Wanted, folder: Path) -
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--parquet {folder} is there and not empty. Nothing was restored. Name a new folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    result = Restored(table.label, str(folder))
     for chunk, manifest, found, positions in chosen(contents, wanted):
+        if stopping():
+            return False
         file = folder / f"{chunk.chunk}.parquet"
         file.write_bytes(objects.to_parquet(found.take(pa.array(positions, pa.int64()))))
         file.with_suffix(".sql").write_text(manifest.create_table + ";\n")
         result.wanted += len(positions)
         result.counts.restored += len(positions)
     result.missing_keys = _missing(contents, wanted, result.wanted)
-    return result
+    return True
 
 
 def _missing(contents: Contents, wanted: Wanted, found: int) -> list[str]:
@@ -177,35 +263,6 @@ def _missing(contents: Contents, wanted: Wanted, found: int) -> list[str]:
         columns = contents.key_columns(contents.chunks[-1])
         asked = {key_text(keys.parse(text, columns)).hex() for text in wanted.keys}
     return [f"{len(asked) - found:,} of {len(asked):,} keys"] if len(asked) > found and wanted.keys else []
-
-
-def report(result: Restored, as_json: bool) -> str:
-    """What ``el-archive restore`` prints."""
-    counts = result.counts
-    if as_json:
-        content = asdict(counts) | {"notes": sorted(counts.notes)}
-        return json.dumps(
-            {"table": result.table, "into": result.into, "made": result.made, "wanted": result.wanted}
-            | content
-            | {"missing": result.missing_keys},
-            indent=1,
-        )
-    lines = aligned(
-        ["table", "into", "wanted", "restored", "there already", "overwritten", "left as they are"],
-        [
-            [
-                result.table,
-                result.into,
-                f"{result.wanted:,}",
-                f"{counts.restored:,}",
-                f"{counts.same:,}",
-                f"{counts.overwritten:,}",
-                f"{counts.differing + counts.clashing:,}",
-            ]
-        ],
-        {2, 3, 4, 5, 6},
-    )
-    return "\n".join([*lines, *(f"note: {note}" for note in sorted(counts.notes))])
 
 
 def problems(result: Restored) -> list[str]:
@@ -226,14 +283,3 @@ def problems(result: Restored) -> list[str]:
         for what in result.missing_keys
     ]
     return found
-
-
-def contents_of(contents: Contents, label: str) -> Contents:
-    """The same, if there is anything in it.
-
-    Raises:
-        ArchiveError: nothing of the table was archived.
-    """
-    if not contents.all_chunks:
-        raise ArchiveError(f"{label}: nothing was archived yet. Look at ARCHIVE_URL, and at: el-archive plan {label}")
-    return contents

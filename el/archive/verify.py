@@ -13,15 +13,18 @@ itself, unless a lifecycle rule tells it to.
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from el.archive.contents import Contents, explain
 from el.archive.store import TableArchive, Version
+from el.archive.supervise import Going, Job, TableWork
+from el.archive.work import archived
 from el.archived import Stored
-from el.errors import ElError, LandingUnreachable
+from el.errors import ArchiveError, LandingDamage
+from el.progress import Bar
 from el.text import aligned
 
 
@@ -37,39 +40,82 @@ class Verified:
     problems: list[str] = field(default_factory=list)
 
 
-def verify(label: str, archive: TableArchive, sample: int | None) -> Verified:
-    """``sample``: how many objects are read; None: all.
+class Verify(Job):
+    """``el-archive verify``. Damage that was found is over when every object was read and had none."""
+
+    name, kinds = "verify", ("verify", "damage")
+
+    def __init__(self, selectors: Sequence[str], sample: int | None) -> None:
+        """``sample``: how many objects of each table are read; None: all."""
+        super().__init__(selectors, {"all": sample is None, "sample": "" if sample is None else str(sample)})
+        self._sample = sample
+        self._places: dict[str, TableArchive] = {}
+        self._results: list[Verified] = []
+
+    def begin(self, going: Going) -> list[TableWork]:
+        found = archived(self.selectors, going.run)
+        self._places = {table.label: place for table, place in found}
+        return [TableWork(table) for table, _ in found]
+
+    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
+        result = Verified(work.table.label)
+        self._results.append(result)
+        verify(result, self._places[result.table], self._sample, bar.moved, going.stop)
+        work.rows = {"deleted": result.rows}
+        work.objects, work.bytes = result.read, result.bytes_read
+        work.whole = result.read == result.objects
+        if result.problems:
+            work.fail(*result.problems, kind="damage")
+        elif going.stop() and not work.whole:
+            work.state = "cut off"
+
+    def content(self) -> dict[str, Any]:
+        return {"tables": [asdict(one) for one in self._results]}
+
+    def lines(self) -> list[str]:
+        body = [
+            [one.table, f"{one.objects:,}", f"{one.rows:,}", f"{one.read:,}", f"{len(one.problems):,}"]
+            for one in self._results
+        ]
+        return aligned(["table", "objects", "rows deleted", "objects read", "problems"], body, {1, 2, 3, 4})
+
+
+def verify(
+    result: Verified,
+    archive: TableArchive,
+    sample: int | None,
+    moved: Callable[[int], None],
+    stopping: Callable[[], str],
+) -> None:
+    """Look at one table. ``sample``: how many objects are read; None: all. ``stopping`` says why no more should be.
 
     Raises:
-        LandingUnreachable: S3 does not answer; what it would have said is not known.
+        LandingError: S3 does not answer or refuses; what it would have said is not known.
     """
-    result = Verified(label)
     try:
         contents = Contents(archive)
         result.objects, result.rows = len(contents.chunks), contents.deleted_rows
         result.problems += _listed(contents)
-    except LandingUnreachable:
-        raise
-    except ElError as error:
+    except (ArchiveError, LandingDamage) as error:
         result.problems.append(explain(error))
-        return result
+        return
     chosen = list(contents.chunks)
     if sample is not None and sample < len(chosen):
         chosen = random.sample(chosen, sample)
     for chunk in chosen:
+        if stopping():
+            return
         try:
             proven = contents.read(chunk)
             if max((behind for _, behind in [*chunk.deleted, *chunk.gone]), default=0) > len(proven.hashes):
                 result.problems.append(
                     f"{archive.url}/_journal: chunk {chunk.chunk} has rows deleted that its object does not have"
                 )
-        except LandingUnreachable:
-            raise
-        except ElError as error:
+        except (ArchiveError, LandingDamage) as error:
             result.problems.append(explain(error))
         result.read += 1
+        moved(chunk.rows)
         result.bytes_read += chunk.object.size if chunk.object else 0
-    return result
 
 
 def _listed(contents: Contents) -> list[str]:
@@ -119,13 +165,3 @@ def _of_object(archive: TableArchive, stored: Stored, found: Sequence[Version], 
             "that version"
         ]
     return []
-
-
-def report(results: Sequence[Verified], as_json: bool) -> str:
-    """What ``el-archive verify`` prints; the problems are told as errors, and in ``--json``."""
-    if as_json:
-        return json.dumps({"tables": [asdict(one) for one in results]}, indent=1)
-    body = [
-        [one.table, f"{one.objects:,}", f"{one.rows:,}", f"{one.read:,}", f"{len(one.problems):,}"] for one in results
-    ]
-    return "\n".join(aligned(["table", "objects", "rows deleted", "objects read", "problems"], body, {1, 2, 3, 4}))

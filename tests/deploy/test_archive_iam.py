@@ -34,6 +34,22 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
     f"{TABLE_KEY}/anything.json": (set(), set()),
     "elsewhere/clinic/visits/rows/1.parquet": (set(), set()),
 }
+#: The landing's kinds of keys: who of the archive may put each, and who may read it. None may delete any.
+RECORDERS = {"archive", "archive-restore", "archive-expire"}
+LEASED = {"archive", "archive-hold", "archive-expire"}
+LANDING_KEYS: dict[str, tuple[set[str], set[str]]] = {
+    "landing/_runs/20261125T010203Z-archive-run-3fa9c1.json": (RECORDERS, set()),
+    "landing/_runs/20261125T010203Z-archive-run-3fa9c1.log": (RECORDERS, set()),
+    "landing/_runs/20261125T010203Z-extract-3fa9c1.json": (set(), set()),
+    "landing/_alerts/clinic.json": (RECORDERS, RECORDERS),
+    "landing/_leases/clinic/visits/archive.json": (LEASED, LEASED),
+    "landing/_leases/clinic/visits/extract.json": (set(), set()),
+    "landing/clinic/visits/_applied.json": (set(), {"archive"}),
+    f"landing/clinic/visits/_commits/{1:020d}.json": (set(), {"archive"}),
+    "landing/clinic/visits/visits/1795581070.8276696.7b3b2047cf.parquet": (set(), set()),
+    f"landing/clinic/visits/_receipts/{1:020d}-1795581070.8276696.json": (set(), set()),
+    "elsewhere/_runs/20261125T010203Z-archive-run-3fa9c1.json": (set(), set()),
+}
 
 #: What those who tell Redshift about the archive may read of it; they may write nothing.
 TELLERS = {"load-archived": ("/_journal/", "/_keys/"), "copy-archived": ("/_keys/",)}
@@ -127,6 +143,19 @@ def test_load_and_copy_tell_which_rows_are_archived_with_their_own_policies(
     assert all(fnmatchcase(prefix, pattern) for prefix in listed), listed
 
 
+@pytest.mark.parametrize("role", ARCHIVE_ROLES)
+def test_each_role_leaves_records_in_the_landing_and_changes_nothing_else_there(guarded: GuardedS3, role: str) -> None:
+    s3, admin = guarded.client(role), guarded.client("admin")
+    for key, (writers, readers) in LANDING_KEYS.items():
+        version = admin.put_object(Bucket=BUCKET, Key=key, Body=b"{}")["VersionId"]
+        one = {"Bucket": BUCKET, "Key": key}
+        assert allowed(s3.put_object, **one, Body=b"{}") == (role in writers), f"{role} puts {key}"
+        assert allowed(s3.get_object, **one) == (role in readers), f"{role} gets {key}"
+        assert not allowed(s3.delete_object, **one), f"{role} hides {key}"
+        assert not allowed(s3.delete_object, **one, VersionId=version), f"{role} deletes {key}"
+        admin.delete_object(**one)  # what is no record is in the way of those who list them
+
+
 def test_holds_are_for_one_role_alone() -> None:
     for role in ARCHIVE_ROLES:
         allows = [one for one in policy(role)["Statement"] if one["Effect"] == "Allow"]
@@ -156,22 +185,33 @@ def test_run_restore_hold_and_expire_work_with_their_own_policies(source: Source
         source.archive("plan", env=roles["archive"])
         refused = source.archive("run", "--execute", code=1, env=roles["archive-restore"])
         assert "access is denied" in refused.err
+        recorded: list[str] = []
+
+        def done(*arguments: str, role: str) -> Any:
+            report = source.archive(*arguments, "--json", env=roles[role]).json
+            assert report["warnings"] == []
+            recorded.append(report["run"])
+            return report
+
         assert rows(source, "select count(*) from t") == [(50,)]
 
         hold = source.archive("hold", "add", label, "--keys", "7", "--reason", "x", "--json", env=roles["holder"])
-        assert source.archive("run", "--execute", "--json", env=roles["archive"]).json["tables"][0]["deleted"] == 49
+        assert done("run", "--execute", role="archive")["tables"][0]["deleted"] == 49
         assert rows(source, "select id from t") == [(7,)]
-        source.archive("verify", "--all", env=roles["archive-restore"])
+        done("verify", "--all", role="archive-restore")
         source.archive("find", label, "8", env=roles["archive-restore"])
-        source.archive("drill", env=roles["archive-restore"])
+        done("drill", role="archive-restore")
         source.archive("hold", "add", label, "--where", "true", "--reason", "x", env=roles["holder"])
         source.archive("hold", "remove", label, hold.json["hold"], "--reason", "x", env=roles["holder"])
         assert source.archive("expire", "--json", env=roles["archive-expire"]).json["tables"][0]["due"] == []
-        source.archive("expire", "--execute", env=roles["archive-expire"])
-        source.archive("restore", label, "--all", "--into", label, env=roles["archive-restore"])
+        done("expire", "--execute", role="archive-expire")
+        done("restore", label, "--all", "--into", label, role="archive-restore")
         assert rows(source, "select count(*) from t") == [(50,)]
         for role in ("archive-restore", "archive"):
             refused = source.archive("hold", "add", label, "--keys", "9", "--reason", "x", code=1, env=roles[role])
             assert "access is denied" in refused.err
+        shown = {entry["run"]: entry["state"] for entry in source.el("runs", "--json", env=roles["admin"]).json}
+        assert {name: shown[name] for name in recorded} == dict.fromkeys(recorded, "done")
+        assert "done, exit code 0" in source.el("logs", recorded[0], env=roles["admin"]).out
     finally:
         source.env.update(usual)

@@ -19,14 +19,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from el import cli, settings
+from el.archive import cli as archive_cli
 from tests.conftest import REPOSITORY, Source
 from tests.crash.test_kill import CURSOR
 from tests.deploy.guarded_s3 import policy
 
 DEPLOY = REPOSITORY / "deploy"
-COMMANDS = set(cli.main.commands)
-#: What starts el without a person; the rest is for people.
-SCHEDULED = {"extract", "load", "run", "clean"}
+COMMANDS = {"el": set(cli.main.commands), "el-archive": set(archive_cli.main.commands)}
+MODULES = {"el": "el.cli", "el-archive": "el.archive.cli"}
+#: What starts without a person; the rest is for people.
+SCHEDULED = {"el": {"extract", "load", "run", "clean"}, "el-archive": {"run", "verify", "drill", "expire"}}
 
 
 def lines(file: Path) -> list[str]:
@@ -35,10 +37,11 @@ def lines(file: Path) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def assert_accepted(arguments: list[str]) -> None:
-    """``el`` knows the command and its options; it ends before anything is done, because help was asked for."""
-    assert arguments[0] in SCHEDULED
-    done = subprocess.run([sys.executable, "-m", "el.cli", *arguments, "--help"], capture_output=True, check=False)
+def assert_accepted(program: str, arguments: list[str]) -> None:
+    """It knows the command and its options; it ends before anything is done, because help was asked for."""
+    assert arguments[0] in SCHEDULED[program]
+    command = [sys.executable, "-m", MODULES[program], *arguments, "--help"]
+    done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -50,17 +53,23 @@ def units(tmp_path: Path) -> Path:
     """The units as they would lie on a host on which el is this one."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed: the units are not verified")
-    el = Path(sys.executable).with_name("el")
+    programs = Path(sys.executable).parent
     for unit in (DEPLOY / "systemd").iterdir():
-        (tmp_path / unit.name).write_text(unit.read_text().replace("/srv/el/.venv/bin/el", str(el)))
+        text = unit.read_text().replace("/srv/el/.venv/bin/", f"{programs}/")
+        (tmp_path / unit.name).write_text(text)
+        if unit.name == "el@.service":
+            (tmp_path / "el-archive@.service").write_text(text)  # as docs/how-to/deploy.md says
     return tmp_path
 
 
 def test_systemd_takes_the_units(units: Path) -> None:
     timers = sorted(units.glob("*.timer"))
-    started = {re.search(r"^Unit=el@(\w+)\.service$", timer.read_text(), re.MULTILINE)[1] for timer in timers}  # type: ignore[index]
-    assert started <= SCHEDULED <= COMMANDS
-    names = [str(timer) for timer in timers] + [str(units / f"el@{command}.service") for command in started]
+    started = [re.search(r"^Unit=(([\w-]+)@(\w+)\.service)$", timer.read_text(), re.MULTILINE) for timer in timers]
+    assert len(timers) == 6
+    for service in started:
+        assert service
+        assert service[3] in SCHEDULED[service[2]] <= COMMANDS[service[2]]
+    names = [str(timer) for timer in timers] + [str(units / service[1]) for service in started if service]
     done = subprocess.run(["systemd-analyze", "verify", *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert str(units) not in done.stderr, done.stderr
@@ -68,6 +77,16 @@ def test_systemd_takes_the_units(units: Path) -> None:
         when = re.search(r"^OnCalendar=(.+)$", timer.read_text(), re.MULTILINE)
         assert when
         subprocess.run(["systemd-analyze", "calendar", when[1]], capture_output=True, check=True)
+
+
+def test_each_program_has_a_user_a_home_and_variables_of_its_own() -> None:
+    """Whoever may delete from MySQL is nobody that extracts or loads."""
+    text = (DEPLOY / "systemd" / "el@.service").read_text()
+    for line in ("User=%p", "EnvironmentFile=/etc/%p/%i.env", "StateDirectory=%p", "ExecStart=/srv/el/.venv/bin/%p %i"):
+        assert f"\n{line}" in text
+    of_archive = [line for line in lines(DEPLOY / "cron" / "el") if " el-archive " in line]
+    assert len(of_archive) == 3
+    assert all(line.split()[5] == "el-archive" and "/etc/el/" not in line for line in of_archive)
 
 
 def test_the_service_is_closed_to_all_that_el_does_not_need(units: Path) -> None:
@@ -84,13 +103,15 @@ def test_cron_starts_commands_that_el_has_as_a_user_who_is_not_root() -> None:
             continue
         when, user, command = re.match(r"^((?:\S+\s+){5})(\S+)\s+(.+)$", line).groups()  # type: ignore[union-attr]
         assert re.fullmatch(r"[\d*/,\- ]+", when)
-        assert user == "el"
+        assert user in MODULES
         last = shlex.split(command.partition(">")[0])
-        arguments = last[last.index("el") + 1 :]
-        assert f"/etc/el/{arguments[0]}.env" in command
-        assert_accepted(arguments)
-        started.append(arguments[0])
-    assert started == ["extract", "load", "clean"]
+        arguments = last[last.index(user) + 1 :]
+        assert f"/etc/{user}/{arguments[0]}.env" in command
+        assert_accepted(user, arguments)
+        started.append(f"{user} {arguments[0]}")
+    assert started == [
+        "el extract", "el load", "el clean", "el-archive run", "el-archive verify", "el-archive drill",
+    ]  # fmt: skip
 
 
 # The image
@@ -121,7 +142,7 @@ def test_what_the_image_copies_is_there_and_it_starts_el_as_a_user_who_is_not_ro
     assert {name for name in environment if name.startswith("EL_")} <= known
     done = subprocess.run([sys.executable, *program[1:], "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert all(command in done.stdout for command in SCHEDULED)
+    assert all(command in done.stdout for command in SCHEDULED["el"])
 
 
 def test_the_image_is_made_of_the_lock_by_hash_and_its_last_stage_installs_nothing() -> None:
@@ -182,7 +203,7 @@ def needs_terraform() -> None:
 def value_of(expression: str, folder: Path, **variables: Any) -> Any:
     """What Terraform makes of an expression over the variables and locals, which need no provider."""
     (folder / "terraform").mkdir()
-    for name in ("variables.tf", "rules.tf", "policies.tf"):
+    for name in ("variables.tf", "rules.tf", "policies.tf", "commands.tf"):
         shutil.copy(DEPLOY / "terraform" / name, folder / "terraform")
     shutil.copytree(DEPLOY / "iam", folder / "iam")
     shutil.copy(DEPLOY / "terraform" / "terraform.tfvars.example", folder / "terraform" / "terraform.tfvars")
@@ -212,17 +233,53 @@ def test_terraform_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("needs_terraform")
 def test_terraform_gives_each_command_the_policies_of_deploy_iam_and_its_own_secrets(tmp_path: Path) -> None:
-    found = value_of("{p = local.policies, a = local.attached, s = local.secrets, c = var.commands}", tmp_path)
-    for role in ("extract", "load", "copy", "janitor"):
-        assert json.loads(found["p"][role]) == policy(role, bucket="example-landing")
-    assert sorted(map(tuple, found["a"].values())) == [("clean", "janitor"), ("extract", "extract"), ("load", "load")]
+    found = value_of(
+        "{p = local.policies, a = local.attached, s = local.secrets, c = var.commands, r = local.run}", tmp_path
+    )
+    for role in ("extract", "load", "copy", "janitor", "archive", "archive-restore", "archive-expire"):
+        names = {"bucket": "example-landing", "archive_bucket": "example-archive"}
+        assert json.loads(found["p"][role]) == policy(role, **names)
+    assert sorted(map(tuple, found["a"].values())) == [
+        ("archive-drill", "archive-restore"),
+        ("archive-run", "archive"),
+        ("archive-verify", "archive-restore"),
+        ("clean", "janitor"),
+        ("extract", "extract"),
+        ("load", "load"),
+    ]
     owners = {arn.rpartition("/")[2].rpartition("-")[0]: command for command, arn in found["s"].values()}
-    assert owners == {"clinic": "extract", "hash-key": "extract", "redshift": "load"}
-    assert set(found["c"]) <= SCHEDULED <= COMMANDS
+    assert owners == {
+        "clinic": "extract", "hash-key": "extract", "redshift": "load", "archiver": "archive-run",
+        "restorer": "archive-drill",
+    }  # fmt: skip
     known = {variable.name.replace("<SOURCE>", "CLINIC") for variable in settings.VARIABLES}
+    programs = {module: program for program, module in MODULES.items()}
     for command, one in found["c"].items():
-        assert_accepted([command, *one["arguments"]])
-        assert {*one["environment"], *one["secrets"]} <= known
+        run = found["r"][command]
+        assert run["program"][:2] == ["python", "-m"]
+        program = programs[run["program"][2]]
+        assert f"{program} {run['arguments'][0]}" == f"el {command}".replace("el archive-", "el-archive ")
+        assert_accepted(program, run["arguments"])
+        assert {*run["environment"], *one["secrets"]} <= known
+        assert run["environment"]["EL_ALERTS_SNS_TOPIC"].endswith(":el-alerts")
+        of_archive = {name for name in run["environment"] if name.startswith("ARCHIVE_")}
+        assert of_archive == ({"ARCHIVE_URL", "ARCHIVE_KMS_KEY", "ARCHIVE_OBJECT_LOCK"} if "-" in command else set())
+    assert found["r"]["archive-run"]["environment"]["ARCHIVE_URL"] == "s3://example-archive/archive"
+    assert found["r"]["archive-run"]["arguments"][:2] == ["run", "--execute"]
+
+
+def test_the_archives_bucket_is_locked_and_kept_and_no_lifecycle_is_for_it() -> None:
+    """As text: what a resource becomes is for an account to show."""
+    text = {path.name: path.read_text() for path in (DEPLOY / "terraform").glob("*.tf")}
+    assert "object_lock_enabled = true" in text["archive.tf"]
+    assert re.search(r'status = "Enabled"', text["archive.tf"])
+    assert 'sse_algorithm     = "aws:kms"' in text["archive.tf"]
+    assert "iam/archive-bucket.json" in text["archive.tf"]
+    assert "prevent_destroy = true" in text["archive.tf"]
+    lifecycles = re.findall(
+        r'"aws_s3_bucket_lifecycle_configuration" "\w+" {\s+bucket = (\S+)', "\n".join(text.values())
+    )
+    assert lifecycles == ["aws_s3_bucket.landing.id"]
 
 
 @pytest.mark.usefixtures("needs_terraform")
@@ -248,13 +305,16 @@ def test_what_expires_are_files_and_nothing_else(source: Source, tmp_path: Path)
         ({"prefix": "landing/"}, "no slash at either end"),
         ({"retention_days": 3}, "would expire"),
         ({"tables": {"clinic": ["_commits"]}}, "must not expire"),
+        ({"archive": {"bucket": "b", "kms_key_arn": "k", "prefix": ""}}, "must not be empty"),
+        ({"archive": {"bucket": "b", "kms_key_arn": "k", "object_lock": "never"}}, "none, governance or compliance"),
+        ({"commands": {"archive": {"schedule": "", "subnets": [], "security_groups": []}}}, "A command is"),
     ],
 )
 def test_values_that_would_open_or_empty_the_landing_are_refused(
     tmp_path: Path, variables: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
-        value_of("local.lifecycle_rules", tmp_path, **variables)
+        value_of("[local.lifecycle_rules, local.run]", tmp_path, **variables)
 
 
 def test_nothing_here_names_a_registry_or_this_machine() -> None:
