@@ -11,8 +11,10 @@ locals {
       environment = merge(
         { AWS_REGION = var.region, LANDING_URL = "s3://${var.bucket}/${var.prefix}" },
         { for name, value in { EL_ALERTS_SNS_TOPIC = var.topic_arn } : name => value if value != null },
+        var.archive == null || contains(["extract", "clean"], command) ? {} : {
+          ARCHIVE_URL = "s3://${var.archive.bucket}/${var.archive.prefix}"
+        },
         !contains(keys(local.archive_commands), command) || var.archive == null ? {} : {
-          ARCHIVE_URL         = "s3://${var.archive.bucket}/${var.archive.prefix}"
           ARCHIVE_KMS_KEY     = var.archive.kms_key_arn
           ARCHIVE_OBJECT_LOCK = var.archive.object_lock
         },

@@ -2,17 +2,21 @@
 
 locals {
   names = {
-    bucket         = var.bucket
-    prefix         = var.prefix
-    archive_bucket = try(var.archive.bucket, "")
-    archive_prefix = try(var.archive.prefix, "")
+    bucket              = var.bucket
+    prefix              = var.prefix
+    archive_bucket      = try(var.archive.bucket, "")
+    archive_prefix      = try(var.archive.prefix, "")
+    archive_kms_key_arn = try(var.archive.kms_key_arn, "")
   }
+
+  # Whoever loads tells Redshift which rows are archived.
+  load = concat(["load"], var.archive == null ? [] : ["load-archived"])
 
   # The policies of each command, and COPY's.
   needs = {
     extract        = ["extract"]
-    load           = ["load"]
-    run            = ["extract", "load"]
+    load           = local.load
+    run            = concat(["extract"], local.load)
     clean          = ["janitor"]
     archive-run    = ["archive"]
     archive-verify = ["archive-restore"]
@@ -21,7 +25,7 @@ locals {
   }
 
   policies = {
-    for role in toset(concat(["copy"], flatten(values(local.needs)))) : role => templatefile("${path.module}/../iam/${role}.json", local.names)
+    for role in toset(concat(["copy", "copy-archived"], flatten(values(local.needs)))) : role => templatefile("${path.module}/../iam/${role}.json", local.names)
   }
 
   # Pairs of a command and what it needs, by a name.

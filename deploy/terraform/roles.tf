@@ -59,6 +59,14 @@ resource "aws_iam_role_policy" "copy" {
   policy = local.policies["copy"]
 }
 
+resource "aws_iam_role_policy" "copy_archived" {
+  for_each = local.archives
+
+  name   = "archive"
+  role   = aws_iam_role.copy.id
+  policy = local.policies["copy-archived"]
+}
+
 resource "aws_iam_role_policy" "copy_encryption" {
   count = var.kms_key_arn == null ? 0 : 1
 

@@ -234,10 +234,16 @@ def test_terraform_is_valid(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("needs_terraform")
 def test_terraform_gives_each_command_the_policies_of_deploy_iam_and_its_own_secrets(tmp_path: Path) -> None:
     found = value_of(
-        "{p = local.policies, a = local.attached, s = local.secrets, c = var.commands, r = local.run}", tmp_path
+        "{p = local.policies, a = local.attached, s = local.secrets, c = var.commands, r = local.run, "
+        "k = var.archive.kms_key_arn}",
+        tmp_path,
     )
-    for role in ("extract", "load", "copy", "janitor", "archive", "archive-restore", "archive-expire"):
+    for role in (
+        "extract", "load", "load-archived", "copy", "copy-archived", "janitor", "archive", "archive-restore",
+        "archive-expire",
+    ):  # fmt: skip
         names = {"bucket": "example-landing", "archive_bucket": "example-archive"}
+        names["archive_kms_key_arn"] = found["k"]
         assert json.loads(found["p"][role]) == policy(role, **names)
     assert sorted(map(tuple, found["a"].values())) == [
         ("archive-drill", "archive-restore"),
@@ -246,6 +252,7 @@ def test_terraform_gives_each_command_the_policies_of_deploy_iam_and_its_own_sec
         ("clean", "janitor"),
         ("extract", "extract"),
         ("load", "load"),
+        ("load", "load-archived"),
     ]
     owners = {arn.rpartition("/")[2].rpartition("-")[0]: command for command, arn in found["s"].values()}
     assert owners == {
@@ -263,7 +270,8 @@ def test_terraform_gives_each_command_the_policies_of_deploy_iam_and_its_own_sec
         assert {*run["environment"], *one["secrets"]} <= known
         assert run["environment"]["EL_ALERTS_SNS_TOPIC"].endswith(":el-alerts")
         of_archive = {name for name in run["environment"] if name.startswith("ARCHIVE_")}
-        assert of_archive == ({"ARCHIVE_URL", "ARCHIVE_KMS_KEY", "ARCHIVE_OBJECT_LOCK"} if "-" in command else set())
+        told = {"ARCHIVE_URL"} if command == "load" else set()
+        assert of_archive == ({"ARCHIVE_URL", "ARCHIVE_KMS_KEY", "ARCHIVE_OBJECT_LOCK"} if "-" in command else told)
     assert found["r"]["archive-run"]["environment"]["ARCHIVE_URL"] == "s3://example-archive/archive"
     assert found["r"]["archive-run"]["arguments"][:2] == ["run", "--execute"]
 
