@@ -113,7 +113,7 @@ def s3(state: dict[str, Any]) -> Server:
     return Server(
         "s3",
         port,
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "local.s3", "-H", "127.0.0.1", "-p", str(port)],
         {},
         lambda: None,
         lambda: _http_status(f"http://127.0.0.1:{port}/moto-api/") == 200,
