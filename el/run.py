@@ -32,7 +32,7 @@ from el.progress import Bar
 from el.redshift import ledger
 from el.redshift.catalog import raw_schema
 from el.redshift.connection import Connections
-from el.replay import swap
+from el.replay import Rest, swap
 from el.side_by_side import patiently, side_by_side
 from el.stop import Stop
 from el.work import work_folder
@@ -245,7 +245,8 @@ class Conductor:
                     made = loader(table, bar, held)
                     made.run(known[table.source], done)
                     if self._options.swap and not done.unfinished:
-                        done.warnings.append(swap(made))
+                        rest = self._options.rest
+                        done.warnings.append(swap(made, Rest.of(rest, self._landing) if rest else None))
                 finally:
                     result = self.results[table.label]
                     result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full
