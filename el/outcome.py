@@ -18,6 +18,7 @@ class TableRun:
     ``backfill`` is the range that was read again instead, from and up to; None: no limit there. ``bytes`` are those of
     the files on S3. ``counts`` says how many values were not carried as they were, by kind and column. ``errors`` holds
     what ``error`` joins, by job. ``full_load``: the last commit of a full pass was applied.
+    ``drift``: how MySQL's columns differ from those that were copied before.
     """
 
     table: str
@@ -35,6 +36,7 @@ class TableRun:
     next_lo: str | None = None
     backfill: tuple[str | None, str | None] | None = None
     seconds: float = 0.0
+    drift: str | None = None
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)

@@ -128,6 +128,7 @@ class Conductor:
                     result = self.results[table.label]
                     result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
                     result.bytes, result.lo, result.next_lo = done.bytes, done.lo, done.next_lo
+                    result.drift = done.drift
                     result.backfill = (done.backfill.lo, done.backfill.to) if done.backfill else None
                     result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
                     result.note(*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings)
