@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from el.problems import EL, Seen
 from el.report import failures, report
 from el.run import Conductor
 from el.runs import Run, logged
+from el.shell import frames
 from el.status import status
 from el.stop import Stop, listening
 from el.watch import lag_seen, table_seen, tell
@@ -99,8 +99,7 @@ def supervise(command: Command) -> int:
             run.end(landing, "failed", ExitCode.FAILED, str(error))
             raise
         except Exception as error:
-            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
-            log.error("internal error: %s at %s", type(error).__name__, frames)
+            log.error("internal error: %s at %s", type(error).__name__, frames(error))
             run.end(landing, "failed", ExitCode.FAILED, f"internal error: {type(error).__name__}")
             raise ElError(
                 f"internal error: {type(error).__name__}. What was committed stays. It is a mistake in el: please "

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -36,6 +35,7 @@ from el.mysql.connection import connected, quoted
 from el.mysql.identity import must_be, read_server
 from el.progress import Progress
 from el.runs import Run, logged
+from el.shell import frames
 from el.stop import Stop, listening
 from el.text import aligned
 
@@ -185,8 +185,7 @@ def run(selectors: Sequence[str], options: Options) -> int:
             log.error("%s", error)
             raise
         except Exception as error:  # its message may quote a value
-            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
-            log.error("internal error: %s at %s", type(error).__name__, frames)
+            log.error("internal error: %s at %s", type(error).__name__, frames(error))
             raise ElError(
                 f"internal error: {type(error).__name__}. What was deleted was proven; the next run goes on from the "
                 f"journal. It is a mistake in el: please report it with the log, {this.log_file}"
