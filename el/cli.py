@@ -123,6 +123,13 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
     is_flag=True,
     help="After --replay: replace the raw table's rows by those, unless one of its keys is not among them.",
 )
+@click.option(
+    "--with",
+    "rest",
+    metavar="TABLE",
+    help="With --swap: a table into which archived rows were restored, extracted and loaded as a source of its own. It "
+    "fills what the landing does not reach back to.",
+)
 @_TIMEOUT
 @JSON
 @command
@@ -133,6 +140,7 @@ def load(
     replay: str | None,
     into: str | None,
     swap: bool,
+    rest: str | None,
     timeout: int | None,
     as_json: bool,
 ) -> int:
@@ -152,6 +160,8 @@ def load(
         selectors = (skip[0],)
     if replay is None and (into is not None or swap):
         raise UsageError("--into and --swap go with --replay TABLE. Nothing was changed.")
+    if rest is not None and not swap:
+        raise UsageError("--with goes with --replay TABLE --into SCHEMA --swap. Nothing was changed.")
     if replay is None:
         return _run("load", selectors, timeout, as_json, {})
     if selectors or skip or "." not in replay:
@@ -160,7 +170,7 @@ def load(
         )
     if into is None:
         raise UsageError("--replay needs --into SCHEMA: a schema of your own. Nothing was changed.")
-    return _run("load", (replay,), timeout, as_json, {"into": into, "swap": swap})
+    return _run("load", (replay,), timeout, as_json, {"into": into, "swap": swap, "rest": rest})
 
 
 def _skip(label: str, seq: int, reason: str, selectors: tuple[str, ...]) -> None:

@@ -35,7 +35,7 @@ from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
 from el.mysql.window import Bound
 from el.parts import Part, move
-from el.plan import Plan, Range, missed
+from el.plan import Plan, Range, drift, missed
 from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
 from el.settings import MySQL
@@ -52,6 +52,8 @@ Progress = Callable[[int], None]
 class Extracted:
     """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass.
 
+    ``drift``: how the columns differ from those of the commit before, in words.
+
     ``backfill`` is the range instead, where one was read again. ``unfinished``: it was asked to stop, or its hours
     are over.
     """
@@ -65,6 +67,7 @@ class Extracted:
     full: bool = False
     backfill: Range | None = None
     unfinished: bool = False
+    drift: str | None = None
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -175,6 +178,8 @@ class Extractor:
         bound = self._bound(connection, head)
         plan = make_plan(head, self.table, self.shape, self.signature, bound, full, self.accept_server)
         result.warnings += plan.warnings
+        if head and head.signature != self.signature:
+            result.drift = drift(head, self.shape)
         if head and plan.expected:
             idle, newest = glance(connection, self.shape, plan.window.lo, plan.expected)
             result.warnings += missed(head, self.table, self.shape.cursor, newest)

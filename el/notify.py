@@ -90,17 +90,17 @@ def tell(run: str, landing: Landing | None, channels: Channels, seen: dict[str, 
 
 def message(found: Sequence[Problem]) -> tuple[str, str]:
     """Title and body of one alert."""
-    new, over = [p for p in found if not p.over], [p for p in found if p.over]
+    new, over = [p for p in found if not p.ended], [p for p in found if p.ended]
     parts = [f"{len(new)} new problem{'s' * (len(new) != 1)}"] if new else []
     parts += [f"{len(over)} over"] if over else []
     title = f"el: {', '.join(parts)}"
     if len(found) == 1:
-        title = f"el: {found[0].name}{': over' * bool(over)}"
+        title = f"el: {found[0].name}{': over' * len(over)}"
     lines = []
     for problem in [*new, *over][:_AT_MOST]:
         over_now = f"OVER: {problem.name} (since {problem.since})"
-        lines.append(over_now if problem.over else f"{problem.name}: {problem.text}")
-        seen_by = (problem.over_run if problem.over else problem.run) or ""
+        lines.append(over_now if problem.ended else f"{problem.name}: {problem.text}")
+        seen_by = (problem.over_run if problem.ended else problem.run) or ""
         lines.append(f"    seen by {seen_by}" if seen_by.startswith("el ") else f"    el runs show {seen_by}")
     if len(found) > _AT_MOST:
         lines.append(f"and {len(found) - _AT_MOST} more: el status")

@@ -7,7 +7,6 @@ What a run has to tell of its tables it tells itself (``notify.py``); here it is
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 
 import click
@@ -18,6 +17,7 @@ from el.landing import Landing
 from el.notify import Channels, tell
 from el.problems import EL, Seen
 from el.runs import Run, logged
+from el.shell import frames
 
 log = logging.getLogger("el")
 
@@ -60,8 +60,7 @@ def on_record(
             _tell(run, landing, Seen(what, "run", str(error)))
             raise
         except Exception as error:  # its message may quote a value
-            frames = " ← ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
-            log.error("internal error: %s at %s", type(error).__name__, frames)
+            log.error("internal error: %s at %s", type(error).__name__, frames(error))
             said = f"internal error: {type(error).__name__}"
             _keep(run, landing, ExitCode.FAILED, said)
             _tell(run, landing, Seen(what, "bug", f"{said}. The log says where: {run.log_file}"))

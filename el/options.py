@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from el.config import Table
+from el.config import SOURCE_NAME, Table, raw_name, shown
 from el.errors import UsageError
 from el.mysql.catalog import TableShape
 from el.plan import Range
@@ -16,7 +16,8 @@ from el.plan import Range
 class Options:
     """``since`` and ``to`` are the limits of a backfill.
 
-    ``into``: the schema that a replay builds its table in; ``swap``: its rows replace those of the raw table then.
+    ``into``: the schema that a replay builds its table in; ``swap``: its rows replace those of the raw table then,
+    together with those of the table ``rest``.
     """
 
     full: bool = False
@@ -26,6 +27,7 @@ class Options:
     max_rows_per_second: int | None = None
     into: str | None = None
     swap: bool = False
+    rest: str | None = None
 
     @property
     def backfill(self) -> bool:
@@ -45,6 +47,14 @@ class Options:
         """Raises UsageError for options that contradict each other or the source file."""
         if self.into:
             self._check_schema(self.into, {table.source for table in tables})
+        if self.rest:
+            source, _, name = self.rest.partition(".")
+            own = {(table.source, raw_name(table.name)) for table in tables}
+            if not (re.fullmatch(SOURCE_NAME, source) and name) or (source, raw_name(name)) in own:
+                raise UsageError(
+                    f"--with {shown(self.rest)}: it takes another table, into which el-archive has restored rows, and "
+                    "its source, such as clinic_restore.messages. Nothing was started."
+                )
         if not self.backfill:
             return
         if self.full or self.accept_server:

@@ -19,6 +19,7 @@ class TableRun:
     the files on S3. ``counts`` says how many values were not carried as they were, by kind and column. ``errors`` holds
     what ``error`` joins, by job. ``full_load``: the last commit of a full pass was applied. ``archived`` rows were told
     as such.
+    ``drift``: how MySQL's columns differ from those that were copied before.
     """
 
     table: str
@@ -37,6 +38,7 @@ class TableRun:
     next_lo: str | None = None
     backfill: tuple[str | None, str | None] | None = None
     seconds: float = 0.0
+    drift: str | None = None
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)

@@ -85,7 +85,8 @@ def plan(
     changed = head is not None and (head.signature != signature or head.mode != table.mode)
     if shape.cursor is None:
         expected = None if head is None or changed or full else Fingerprint(**head.fingerprint)
-        return Plan(True, Window(None, None, None, None), bound.asked(), expected)
+        note: tuple[str, ...] = (_what_changed(head, shape),) if head and changed else ()
+        return Plan(True, Window(None, None, None, None), bound.asked(), expected, warnings=note)
     cursor = shape.cursor
     if head is None:
         return _pass(table, cursor, bound, None, None)
@@ -95,7 +96,7 @@ def plan(
         same = change(head.server, bound.server) == "same" and not stepped
         # A number that was seen before says nothing of a table that is copied anew: it may have been emptied.
         before = replace(head.asked, top=None, top_at=None) if same else None
-        return _pass(table, cursor, bound, None, before, () if full else (_what_changed(head, shape),))
+        return _pass(table, cursor, bound, None, before, (_what_changed(head, shape),) if changed else ())
     _check_form(head, cursor)
     said, other, everything = _server(head, table, bound.server, accept_server)
     if everything:
@@ -195,15 +196,28 @@ def _server(head: Commit, table: Table, now: Server, accept: bool) -> tuple[tupl
 
 
 def _what_changed(head: Commit, shape: TableShape) -> str:
-    before = {column.name for column in head.columns}.difference(ADDED_COLUMNS)
-    now = {column.raw_name for column in shape.columns}
+    return f"{drift(head, shape) or f'{_FORM} changed since commit {head.seq}'}: copied in full again"
+
+
+def drift(head: Commit, shape: TableShape) -> str | None:
+    """How the columns differ from those of the head commit, in words; None: they do not, as far as Redshift sees."""
+    before = {column.name: column.redshift for column in head.columns if column.name not in ADDED_COLUMNS}
+    now = {column.raw_name: column.redshift for column in shape.columns}
     facts = []
-    if now - before:
-        facts.append(f"new columns {', '.join(sorted(now - before))}")
-    if before - now:
-        facts.append(f"{', '.join(sorted(before - now))} no longer read (kept in Redshift; NULL in rows copied now)")
-    what = "; ".join(facts) or f"{_FORM} changed"
-    return f"{what} since commit {head.seq}: copied in full again"
+    if new := sorted(now.keys() - before.keys()):
+        facts.append(f"new columns {', '.join(new)}")
+    if gone := sorted(before.keys() - now.keys()):
+        facts.append(f"{', '.join(gone)} no longer read (kept in Redshift; NULL in rows copied now)")
+    facts += [
+        f"{name} is {now[name].upper()} and was {before[name].upper()}"
+        for name in sorted(now.keys() & before.keys())
+        if now[name] != before[name]
+    ]
+    had, has = {column.name for column in head.columns if column.key}, {c.raw_name for c in shape.primary_key}
+    if had != has:
+        keys = [", ".join(sorted(one)) or "none" for one in (has, had)]
+        facts.append(f"the primary key is {keys[0]} and was {keys[1]}")
+    return f"{'; '.join(facts)} since commit {head.seq}" if facts else None
 
 
 def missed(head: Commit, table: Table, cursor: Cursor | None, newest: str | None) -> list[str]:

@@ -6,6 +6,9 @@ under its ETag: of two hosts that see the same problem one tells it. ``notify.py
 A problem is a table and a kind. It is told to each channel until the channel took it: who tells it says so in the
 object first, and whoever comes later keeps still for a few minutes. So an alert may come twice when a process is killed
 while it sends, and is never lost. A problem that is over stays in the object for a month, for ``el status``.
+
+An event (drift) does not last: it is told once, and nobody is told that it is over. It is known by its text, so that a
+run which comes to it again, because the one before failed, tells nothing new.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ KINDS = {
     "damage": "the archive is damaged",
     "drill": "drill failed",
     "expire": "expire failed",
+    "drift": "columns changed",
 }
+#: Kinds that happen, and do not last.
+EVENTS = frozenset({"drift"})
 #: Where the problems of el itself are kept, beside those of the sources.
 EL = "_el"
 #: Whoever said that he tells a problem is believed for so long.
@@ -59,7 +65,10 @@ class Seen:
 
 @dataclass
 class Problem:
-    """A problem that was told or has to be. ``run`` is the run that saw it last, ``over`` when it was over."""
+    """A problem that was told or has to be. ``run`` is the run that saw it last, ``over`` when it was over.
+
+    An event is over when it is seen.
+    """
 
     table: str
     kind: str
@@ -75,7 +84,12 @@ class Problem:
 
     @property
     def key(self) -> str:
-        return _key(self.table, self.kind, self.column)
+        return _key(self.table, self.kind, self.since if self.kind in EVENTS else self.column)
+
+    @property
+    def ended(self) -> bool:
+        """People have to hear that it is over."""
+        return self.over is not None and self.kind not in EVENTS
 
     @property
     def name(self) -> str:
@@ -84,7 +98,7 @@ class Problem:
 
     def due(self, channels: Sequence[str]) -> list[str]:
         """The channels that do not know yet: of the problem, or that it is over (those that were told of it)."""
-        if self.over:
+        if self.ended:
             return [channel for channel in channels if channel in self.told and channel not in self.told_over]
         return [channel for channel in channels if channel not in self.told]
 
@@ -126,7 +140,7 @@ def told(landing: Landing, source: str, problems: Sequence[Problem], by_channel:
             if entry is None or entry.since != problem.since:  # it came again in the meantime
                 continue
             entry.telling = None
-            if problem.over:
+            if problem.ended:
                 entry.told_over = sorted({*entry.told_over, *took})
             else:
                 entry.told = sorted({*entry.told, *took})
@@ -154,6 +168,12 @@ def _is_meant(problem: Problem, over: Seen) -> bool:
 
 def _open(problems: dict[str, Problem], one: Seen, run: str, moment: str) -> None:
     assert one.text is not None
+    if one.kind in EVENTS:
+        known_texts = {p.text for p in problems.values() if (p.table, p.kind) == (one.table, one.kind)}
+        if one.text not in known_texts:
+            event = Problem(one.table, one.kind, one.text, run, moment, over=moment)
+            problems[event.key] = event
+        return
     key = _key(one.table, one.kind, one.column)
     known = problems.get(key)
     if known and known.over is None:

@@ -33,7 +33,7 @@ from el.progress import Bar
 from el.redshift import ledger
 from el.redshift.catalog import raw_schema
 from el.redshift.connection import Connections
-from el.replay import swap
+from el.replay import Rest, swap
 from el.side_by_side import patiently, side_by_side
 from el.stop import Stop
 from el.work import work_folder
@@ -130,6 +130,7 @@ class Conductor:
                     result = self.results[table.label]
                     result.extracted, result.extract_commits, result.full = done.rows, done.commits, done.full
                     result.bytes, result.lo, result.next_lo = done.bytes, done.lo, done.next_lo
+                    result.drift = done.drift
                     result.backfill = (done.backfill.lo, done.backfill.to) if done.backfill else None
                     result.counts |= {kind: dict(found) for kind, found in done.counts.items()}
                     result.note(*done.warnings, *said(done.counts), *shape.warnings, *bound.warnings)
@@ -255,7 +256,8 @@ class Conductor:
                     if not done.unfinished:
                         tellers.tell(table, known[table.source], lambda: self._why_stop(held), told)
                     if self._options.swap and not done.unfinished:
-                        done.warnings.append(swap(made))
+                        rest = self._options.rest
+                        done.warnings.append(swap(made, Rest.of(rest, self._landing) if rest else None))
                 finally:
                     result = self.results[table.label]
                     result.loaded, result.load_commits, result.full_load = done.rows, done.commits, done.full

@@ -6,6 +6,7 @@ In: a function that does one command's work and returns an exit code. Out: the s
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} must be {error}", param, ctx)
 
 
+def frames(error: BaseException) -> str:
+    """Where an error was raised, innermost first, without what it says."""
+    found = traceback.extract_tb(error.__traceback__)
+    return " ← ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(found))
+
+
 def command(function: Callable[..., int]) -> Callable[..., None]:
     """Turns errors that were understood into a message and an exit code."""
 
@@ -42,6 +49,15 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
         except KeyboardInterrupt:
             click.echo("interrupted; what was committed stays, the next run goes on from there", err=True)
             sys.exit(ExitCode.INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:  # its message, which a traceback would end with, may quote a value or a secret
+            click.echo(
+                f"internal error: {type(error).__name__} at {frames(error)}. What was committed or proven stays. It is "
+                "a mistake in el: please report it with this line.",
+                err=True,
+            )
+            sys.exit(ExitCode.FAILED)
 
     guarded.__name__ = function.__name__
     guarded.__doc__ = function.__doc__

@@ -62,6 +62,7 @@ class Command:
                 ("to", self.options.to),
                 ("into", self.options.into),
                 ("swap", self.options.swap),
+                ("with", self.options.rest and config.shown(self.options.rest)),
                 ("max-rows-per-second", self.options.max_rows_per_second),
                 ("timeout", self.timeout and f"{self.timeout}s"),
             )

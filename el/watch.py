@@ -28,6 +28,8 @@ def table_seen(result: TableRun) -> list[Seen]:
             seen.append(Seen(result.table, job, result.errors.get(job, "failed")))
         elif state in ("done", "nothing new"):
             seen.append(Seen(result.table, job, None))
+    if result.drift:
+        seen.append(Seen(result.table, "drift", result.drift))
     # Rows that changed say nothing of those that did not: only a whole copy shows that everything is carried now.
     whole = {
         "values": result.extract == "done" and (result.full or result.mode == "replace"),

@@ -155,7 +155,7 @@ def explained(what: str) -> Iterator[None]:
             raise WarehouseLost(
                 f"{what}: the connection to Redshift was lost. The commit is applied whole or not at all, and the next "
                 "load looks which. Check the cluster, then run again: el load"
-            ) from error
+            ) from None
         kind = WarehouseError
         if code == "40001" or re.match(r"1023\b", text):
             kind = WarehouseConflict
@@ -169,7 +169,7 @@ def explained(what: str) -> Iterator[None]:
         raise kind(
             f"{what}: Redshift refused: {why}. The transaction was rolled back; Redshift is as it was before this "
             "commit. Its own message is in stl_error and sys_query_history. Run again: el load"
-        ) from error
+        ) from None
 
 
 def _scan_error(text: str, error: psycopg2.Error) -> str | None:

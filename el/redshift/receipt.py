@@ -56,13 +56,24 @@ def of(
 
 
 def of_swap(
-    commit: Commit, live: Target, built: Target, before: Position, done: Changed, loader: str, run: str
+    commit: Commit,
+    live: Target,
+    built: Target,
+    filled_from: Mapping[str, object] | None,
+    before: Position,
+    done: Changed,
+    loader: str,
+    run: str,
 ) -> dict[str, Any]:
-    """What is written when the rows of a replay replace those of the raw table."""
+    """What is written when the rows of a replay replace those of the raw table.
+
+    ``filled_from``: the table that had what the landing does not reach back to, and how many rows of it were needed.
+    """
     return {
         "source": commit.source,
         "table": commit.table,
         "swapped_in": {"schema": built.schema, "table": built.table, "seq": commit.seq, "load_id": commit.load_id},
+        "filled_from": filled_from,
         "redshift": {
             "schema": live.schema,
             "table": live.table,

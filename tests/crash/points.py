@@ -80,6 +80,26 @@ _LOAD = [
 ]
 #: Of ``el load --skip`` alone.
 SKIP = Point("the skip", "s3", "^PUT .*/_skipped/")
+#: Of ``el load --replay … --swap`` alone.
+SWAP = [
+    Point("the delete", "redshift", '^Q.{4}delete from "raw_'),
+    Point("the insert", "redshift", '^Q.{4}insert into "raw_.* from "replay_'),
+    Point("the receipt", "s3", "^PUT .*/_receipts/.*-swap"),
+    Point("the ledger's row", "redshift", '^Q.{4}update "raw_'),
+    Point("COMMIT", "redshift", "^Q.{4}COMMIT"),
+]
+#: Of a load that finds other columns, and a copy of the whole table to put in the place of what is there.
+_COPY = [
+    Point("a new column", "redshift", '^Q.{4}alter table "raw_.* add column', quick=("killed before", "cut after")),
+    Point("a longer text", "redshift", '^Q.{4}alter table "raw_.* alter column', quick=("killed after", "cut before")),
+    Point("dlt's schema", "redshift", "^Q.{4}INSERT INTO .*_dlt_version", quick=()),
+    Point("COMMIT of dlt's schema", "redshift", "^Q.{4}COMMIT"),
+    Point("the delete of all", "redshift", r'^Q.{4}delete from "raw_\w+"."\w+"\0', quick=("killed after", "cut after")),
+    Point("the insert of all", "redshift", r"^Q.{4}insert into .* from el__incoming\0", quick=(*KILLS, "cut before")),
+    Point("COMMIT", "redshift", "^Q.{4}COMMIT", nth=2, quick=("killed after", "cut after", "killed before")),
+]
+#: Points of a load that do not come in one of a copy, or are others there.
+_NOT_OF_A_COPY = ("the delete by key", "the insert", "COMMIT", "the horizon", "the problems")
 _AGAIN = {"a file": ("killed after",), "the commit": ("killed before", "killed after", "lost")}
 
 
@@ -112,4 +132,8 @@ STAGES: dict[str, list[Point]] = {
         Point("the glance", "mysql", r"limit \d+\) found", quick=()),
     ],
     "load": _LOAD,
+    "changed load": [
+        *[_quick(point, ()) for point in _LOAD if point.name not in _NOT_OF_A_COPY],
+        *_COPY,
+    ],
 }

@@ -119,6 +119,46 @@ def test_json_that_redshift_cannot_parse_is_told(table: Source, queue: Queue) ->
     assert titles(queue) == [f"el: {table.name}.t, column j: JSON could not be parsed"]
 
 
+def test_a_change_of_columns_is_told_once_although_the_run_that_saw_it_failed(table: Source, queue: Queue) -> None:
+    table.el("run")
+    table.mysql("alter table t add column w int, add column s varchar(10)", TOO_LONG)
+    for _ in range(2):
+        table.el("run", code=1)
+    (mail,) = queue.received()
+    assert mail["Subject"] == "el: 2 new problems"
+    assert f"{table.name}.t: columns changed: new columns s, w since commit 1\n" in mail["Message"]
+    assert f"{table.name}.t: extract failed" in mail["Message"]
+    table.mysql("update t set v = 'short' where id = 1")
+    assert table.el("run", "--json").table("t")["drift"] == "new columns s, w since commit 1"
+    assert titles(queue) == [f"el: {table.name}.t: extract failed: over"], "what has happened is never over"
+    assert table.el("run", "--json").table("t")["drift"] is None
+    table.mysql(
+        "alter table t drop column w, modify s varchar(20)",
+        "alter table u drop primary key, add primary key (id, updated_at)",
+    )
+    table.el("extract", "--full")
+    (mail,) = queue.received()
+    facts = "w no longer read (kept in Redshift; NULL in rows copied now); s is VARCHAR(80) and was VARCHAR(40)"
+    assert f"{table.name}.t: columns changed: {facts} since commit 2\n" in mail["Message"]
+    assert "the primary key is id, updated_at and was id since commit 1" in mail["Message"]
+    assert not any(one["kind"] == "drift" for entry in table.el("status", "--json").json for one in entry["problems"])
+
+
+def test_changes_of_columns_that_a_channel_did_not_take_are_told_later_each_of_them(table: Source, web: Hook) -> None:
+    table.env["EL_ALERTS_SNS_TOPIC"] = ""
+    table.configure({"t": {}, "u": {"mode": "replace"}})
+    table.el("run")
+    web.status = 500
+    for column in ("a", "b"):
+        table.mysql(f"alter table u add column {column} int")
+        assert f"new columns {column} since commit" in table.el("run").out
+    web.status = 200
+    table.el("run")
+    (post,) = web.received()
+    assert f"{table.name}.u: columns changed: new columns a since commit 1\n" in post["message"]
+    assert f"{table.name}.u: columns changed: new columns b since commit 2\n" in post["message"]
+
+
 def test_a_channel_that_fails_is_said_and_told_at_the_next_run_and_hides_nothing(
     table: Source, queue: Queue, web: Hook
 ) -> None:

@@ -142,33 +142,43 @@ def assert_no_leak(source: Source, found: dict[str, str]) -> None:
     assert not leaks
 
 
-#: Errors of Redshift that quote a value: to which statement, SQLSTATE, message, detail, and what el says of it. The
-#: first two come before a row moves.
-QUOTING = [
-    ('create table if not exists "raw_\\w+"[.]"t"', "42501", f"permission denied: {TEXT}", f"({TEXT})", "42501"),
-    ("INSERT INTO .*_dlt_version", "22001", f"value too long: {TEXT}", f"Value: {TEXT}", "DatabaseTerminalException"),
-    ("copy el__incoming", "XX000", "Spectrum Scan Error", f"context: Invalid value '{TEXT}', row {NUMBER}", "Spectrum"),
-    ("copy el__incoming", "XX000", "Load into table failed.  Check 'stl_load_errors'", f"Value: {TEXT}", "XX000"),
-    ("select entries.position", "22P02", f'invalid input syntax for integer: "{TEXT}"', DATE, "22P02"),
-    ('insert into "raw_\\w+"[.]"t"', "23505", "duplicate key", f"Key (s)=({TEXT}) already exists.", "23505"),
-    ('insert into "raw_\\w+"[.]"t"', "22P02", f"incompatible Parquet schema for column '{TEXT}'", "", "22P02"),
-    ('insert into "raw_\\w+_el"', "42703", f'invalid value for column "s" {TEXT} does not exist', TEXT, "42703"),
-    ("COMMIT", "XX000", f"Assert {TEXT}", f"context: {NUMBER} {TEXT.upper()}", "XX000"),
+#: Errors of Redshift that quote a value: to which message, SQLSTATE, message, detail, and what el says of it.
+#: Those that come before a row moves,
+BEFORE = [
+    (r"^.{4}\x00\x03\x00\x00", "28000", f"no entry for user {TEXT}", f"password {SECRET}", "OperationalError"),
+    ("^Q.{4}select table_schema", "42501", f"permission denied for {TEXT}", f"({TEXT})", "42501"),
+    ("^Q.{4}create schema if not exists .*_el", "XX000", f"Assert {TEXT}", f"({TEXT})", "XX000"),
+    ('^Q.{4}create table if not exists "raw_\\w+"[.]"t"', "42501", f"denied: {TEXT}", f"({TEXT})", "42501"),
+    ("^Q.{4}INSERT INTO .*_dlt_version", "22001", f"too long: {TEXT}", f"Value: {TEXT}", "DatabaseTerminalException"),
 ]
+ALTER = ('^Q.{4}alter table "raw_', "0A000", f"cannot alter: {TEXT}", f"({TEXT})", "0A000")
+#: and those of the transaction.
+WITHIN = [
+    ("^Q.{4}copy el__incoming", "XX000", "Spectrum Scan Error", f"context: Value '{TEXT}', row {NUMBER}", "Spectrum"),
+    ("^Q.{4}copy el__incoming", "XX000", "Load into table failed", f"Value: {TEXT}", "XX000"),
+    ("^Q.{4}select entries.position", "22P02", f'invalid input syntax for integer: "{TEXT}"', DATE, "22P02"),
+    ('^Q.{4}insert into "raw_\\w+"[.]"t"', "23505", "duplicate key", f"Key (s)=({TEXT}) already exists.", "23505"),
+    ('^Q.{4}insert into "raw_\\w+"[.]"t"', "22P02", f"incompatible Parquet schema for column '{TEXT}'", "", "22P02"),
+    ('^Q.{4}insert into "raw_\\w+_el"', "42703", f'value for column "s" {TEXT} does not exist', TEXT, "42703"),
+    ("^Q.{4}COMMIT", "XX000", f"Assert {TEXT}", f"context: {NUMBER} {TEXT.upper()}", "XX000"),
+]
+#: Another transaction was in the way: it is noted, and tried again.
+CONFLICT = ("^Q.{4}copy el__incoming", "40001", f"1023 {TEXT}", f"context: {NUMBER} {TEXT}", "tried again")
 
 
 @pytest.mark.timeout(900)
 def test_no_value_that_redshift_quotes_in_an_error_is_passed_on(planted: Source, queue: Queue, web: Hook) -> None:
     """The server answers as Redshift may, through psycopg2 and through dlt's client; DETAIL, CONTEXT and HINT too."""
-    planted.el("extract")
     outputs, answered = [], []
     now: list[tuple[str, ...]] = []
 
     def cut(data: bytes) -> bytes | None:
-        if not now or not re.search(b"^Q.{4}" + now[0][0].encode(), data, re.DOTALL):
+        if not now or not re.search(now[0][0].encode(), data, re.DOTALL):
             return None
         _, code, message, detail, _ = now[0]
         answered.append(now[0])
+        if now[0] == CONFLICT:
+            now.clear()
         fields = {
             "S": "ERROR",
             "C": code,
@@ -180,22 +190,33 @@ def test_no_value_that_redshift_quotes_in_an_error_is_passed_on(planted: Source,
         body = b"".join(kind.encode() + text.encode() + b"\0" for kind, text in fields.items()) + b"\0"
         return b"E" + (len(body) + 4).to_bytes(4) + body + b"Z\0\0\0\5E"
 
-    port = "DESTINATION__REDSHIFT__CREDENTIALS__PORT"
+    def el(case: tuple[str, ...], *arguments: str, code: int = 1) -> str:
+        now[:] = [case]
+        done = planted.el(*arguments, code=code, env={port: str(at), "EL_REDSHIFT_SSLMODE": "disable"})
+        now.clear()
+        outputs.append(done.out + done.err)
+        assert answered.count(case), "the statement never came"
+        return done.err
+
+    port, table = "DESTINATION__REDSHIFT__CREDENTIALS__PORT", f"{planted.name}.t"
+    planted.el("extract")
     with tcp_proxy(int(planted.env[port]), cut) as at:
-        for number, case in enumerate(QUOTING):
-            if number == 2:  # the rest are statements of the transaction
-                now.clear()
-                planted.el("load")
-                planted.mysql("update t set n = n + 1")
-                planted.el("extract")
-            now[:] = [case]
-            done = planted.el(
-                "load", f"{planted.name}.t", code=1, env={port: str(at), "EL_REDSHIFT_SSLMODE": "disable"}
-            )
-            outputs.append(done.out + done.err)
-            assert case[-1] in done.err, "the class of the error"
-            assert answered.count(case), "the statement never came"
+        for case in BEFORE:
+            assert case[-1] in el(case, "load", table), "the class of the error"
+        for command in (("status",), ("load", "--skip", table, "1", "--reason", "for the test")):
+            el(BEFORE[1], *command)
+        planted.el("load")
+        planted.mysql("alter table t add column w int")
+        planted.el("extract")
+        assert ALTER[-1] in el(ALTER, "load", table)
+        planted.el("load")
+        planted.mysql("update t set n = n + 1")
+        planted.el("extract")
+        for case in WITHIN:
+            assert case[-1] in el(case, "load", table), "the class of the error"
+        el(CONFLICT, "load", table, code=0)
     planted.el("load")  # nothing was half done
     found = said(planted, outputs, queue, web)
     assert "load failed" in found["queue"] + found["web"], "alerts"
+    assert any(CONFLICT[-1] in text for place, text in found.items() if place.endswith(".log")), "logs"
     assert_no_leak(planted, found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.archive import made
 from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.landed import Landed
@@ -134,6 +135,9 @@ def test_a_swap_is_refused_when_the_columns_are_not_the_same(table: Source) -> N
     [
         (["--into", "elsewhere"], "go with --replay"),
         (["--swap"], "go with --replay"),
+        (["--replay", "{t}", "--into", "elsewhere", "--with", "restored.t"], "--with goes with"),
+        (["--replay", "{t}", "--into", "elsewhere", "--swap", "--with", "{t}"], "it takes another table"),
+        (["--replay", "{t}", "--into", "elsewhere", "--swap", "--with", "s3://key:secret@t.t"], "--with …: it takes"),
         (["--replay", "{t}"], "needs --into"),
         (["--replay", "{source}", "--into", "elsewhere"], "takes one table"),
         (["--replay", "{t}", "--into", "elsewhere", "{t}"], "takes one table"),
@@ -161,3 +165,136 @@ def test_load_and_status_warn_when_the_files_of_a_pending_commit_will_soon_be_de
     assert "EL_RETENTION_DAYS is 'x'" in table.el("status", code=2, env={"EL_RETENTION_DAYS": "x"}).err
     assert said in table.el("load", env={"EL_RETENTION_DAYS": "30"}).out
     assert said not in table.el("status", env={"EL_RETENTION_DAYS": "30"}).out
+
+
+ARCHIVED = f"""create table t (k varchar(10), n int, v varchar(20), h varchar(20),
+    created_at datetime default '2024-01-01', {CURSOR}, primary key (k, n)) default collate utf8mb4_nopad_bin"""
+
+
+@pytest.fixture
+def archived(make_source: Callable[[], Source]) -> Iterator[tuple[Source, Source]]:
+    """A table whose old rows are archived, after a landing that was lost; and a source to restore them into.
+
+    Of the keys that were used again, ('b', 2) lives in MySQL, and ('c', 3) was archived twice. ('d', 4) was not
+    archived, and another key that Redshift takes for the same was.
+    """
+    source, restored = make_source(), make_source()
+    source.mysql(
+        ARCHIVED,
+        "insert into t (k, n, v, h) values ('a', 1, 'first', 'x'), ('d ', 4, 'blank', 'y'), ('b', 2, 'old', 'z'), "
+        "('c', 3, 'old', null), ('d', 4, 'stays', 'x')",
+    )
+    policy = {"archive": {"class": "transient", "age": "created_at"}}
+    source.configure(
+        {"t": {"hash": ["h"]} | policy}, retention={"transient": {"keep": "6 months", "archive": "7 years"}}
+    )
+    source.el("run")
+    made.archive(source, "t", "k <> 'd'")
+    source.mysql("insert into t (k, n, v, h) values ('b', 2, 'lives', 'new'), ('c', 3, 'second', 'new')")
+    source.el("run")
+    made.archive(source, "t", "k = 'c'")
+    restored.mysql(f"create table t like {source.name}.t")
+    restored.configure({"t": {"hash": ["h"]}})
+    yield source, restored
+    for schema in (into(source), f"{into(source)}_el"):
+        source.redshift(f"drop schema if exists {schema} cascade")
+
+
+def lose_landing(source: Source) -> None:
+    source.delete_objects("t/")
+    source.el("run")
+
+
+def bring_back(source: Source, restored: Source) -> str:
+    """What ``--with`` takes."""
+    source.archive("restore", f"{source.name}.t", "--all", "--into", f"{restored.name}.t")
+    restored.el("run", "--full")
+    return f"{restored.name}.t"
+
+
+def rows_of(source: Source) -> list[tuple[Any, ...]]:
+    return source.redshift("select k, n, v, h, created_at, updated_at from raw.t order by k, octet_length(k), n")
+
+
+def test_rows_that_were_archived_before_the_landing_begins_are_filled_in_from_the_archive(
+    archived: tuple[Source, Source],
+) -> None:
+    """As they were in Redshift before somebody damaged it, hashes and times too; of a key the last life wins."""
+    source, restored = archived
+    before = rows_of(source)
+    assert [row[2] for row in before] == ["first", "lives", "second", "stays", "blank"]
+    lose_landing(source)
+    assert rows_of(source) == before
+    source.redshift("update raw.t set v = 'wrong', h = 'wrong' where k in ('a', 'd')")
+    source.redshift("delete from raw.t where k = 'c'")
+    landed = Landed(source, "t")
+    refused = replay(source, "--swap", code=1)
+    assert f'2 rows of "raw_{source.name}"."t" are not in "{into(source)}"."t"' in refused.err
+    assert "can be brought with --with" in refused.err
+    rest = bring_back(source, restored)
+    done = replay(source, "--swap", "--with", rest)
+    assert f'had 4 rows and has the 2 of "{into(source)}"."t" and 3 of "raw_{restored.name}"."t" now' in done.out
+    assert rows_of(source) == before
+    assert sorted(source.redshift("select _seq from raw.t")) == [(0,), (0,), (0,), (1,), (1,)]
+    ((key, count),) = source.redshift(
+        f"select receipt, table_rows from raw_{source.name}_el.t order by position desc limit 1"
+    )
+    receipt = json.loads(landed.body(key))
+    assert receipt["filled_from"] == {"schema": f"raw_{restored.name}", "table": "t", "seq": 1, "rows": 3}
+    assert (receipt["redshift"]["deleted"], receipt["redshift"]["inserted"], count) == (4, 5, 5)
+    source.mysql("update t set v = 'later'", "insert into t (k, n, v) values ('a', 1, 'third')")
+    source.el("run")
+    assert [row[2] for row in rows_of(source)] == ["third", "later", "second", "later", "blank"]
+
+
+def test_a_swap_is_refused_when_neither_the_landing_nor_the_archive_has_a_row(
+    archived: tuple[Source, Source],
+) -> None:
+    source, restored = archived
+    source.mysql("insert into t (k, n, v) values ('e', 5, 'deleted')")
+    source.el("run")
+    source.mysql("delete from t where k = 'e'")
+    lose_landing(source)
+    before = content_of(source)
+    rest = bring_back(source, restored)
+    refused = replay(source, "--swap", "--with", rest, code=1)
+    neither = f'neither in "{into(source)}"."t" nor in "raw_{restored.name}"."t"'
+    assert f'1 rows of "raw_{source.name}"."t" are {neither}' in refused.err
+    assert content_of(source) == before
+
+
+def test_an_archived_row_does_not_replace_a_later_one_that_only_redshift_has(archived: tuple[Source, Source]) -> None:
+    """Its key was used again, that row reached Redshift, and MySQL deleted it: the archive has an older one."""
+    source, restored = archived
+    source.mysql("insert into t (k, n, v) values ('a', 1, 'later')")
+    source.el("run")
+    source.mysql("delete from t where k = 'a'")
+    lose_landing(source)
+    before = content_of(source)
+    assert ("a", 1, "later") in [row[:3] for row in before]
+    rest = bring_back(source, restored)
+    refused = replay(source, "--swap", "--with", rest, code=1)
+    assert f'1 rows of "raw_{source.name}"."t" are not in' in refused.err
+    assert "have a later cursor" in refused.err
+    assert content_of(source) == before
+
+
+def test_rows_of_another_form_or_an_unfinished_copy_fill_nothing_in(archived: tuple[Source, Source]) -> None:
+    source, restored = archived
+    lose_landing(source)
+    before = content_of(source)
+    swap = ("--swap", "--with", f"{restored.name}.t")
+    assert f'there is no "raw_{restored.name}"."t"' in replay(source, *swap, code=1).err
+    rest = bring_back(source, restored)
+    restored.mysql("insert into t (k, n, v) values ('z', 9, 'pending')")
+    restored.el("extract")
+    assert f"Run first: el run --full {rest}" in replay(source, *swap, code=1).err
+    restored.el("run", env={"EL_HASH_KEY": "another key than that of the table itself"})
+    assert f"rows of {rest} are not made as those of {source.name}.t are" in replay(source, *swap, code=1).err
+    restored.redshift("alter table raw.t add column extra integer")
+    assert "extra is not there and integer" in replay(source, *swap, code=1).err
+    assert content_of(source) == before
+
+
+def content_of(source: Source) -> list[tuple[Any, ...]]:
+    return source.redshift("select * from raw.t order by k, octet_length(k), n")
