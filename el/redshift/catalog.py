@@ -90,6 +90,17 @@ def columns(connection: Connection, target: Target) -> dict[str, str]:
     return {str(name): _spelled(str(kind), *sizes) for _, _, name, kind, *sizes in found}
 
 
+def key(connection: Connection, target: Target) -> set[str]:
+    """The columns of the primary key that a raw table was made for: those that are NOT NULL."""
+    found = rows(
+        connection,
+        "select column_name from information_schema.columns where table_schema = %s and table_name = %s "
+        "and is_nullable = 'NO'",
+        (target.schema, target.table),
+    )
+    return {str(name) for (name,) in found}
+
+
 def _spelled(kind: str, length: Any, precision: Any, scale: Any) -> str:
     name = _NAMES.get(kind.lower(), kind.lower())
     if name == "varchar":

@@ -61,8 +61,12 @@ def prepare(
             f"{label}: {where} is there, but the ledger knows nothing of it, so it is not known what its rows are. "
             f"Nothing was changed. Rename it, or drop it, and load again: drop table {where}"
         )
+    other_form = position is None or position.schema_hash != commit.dlt_schema_hash
+    if columns and other_form and commit.mode == "merge":
+        with explained(f"{label}, commit {commit.seq}"):
+            _refuse_other_key(label, target, commit, catalog.key(connection, target))
     columns = _fitted(connection, commit, target, columns, layout)
-    if not was_made or (position and position.schema_hash != commit.dlt_schema_hash):
+    if other_form or not was_made:
         dlt_tables.keep_schema(connection, commit, landing, target)
     connection.autocommit = False
     return columns
@@ -140,18 +144,30 @@ def _refuse_what_cannot_fit(label: str, target: Target, commit: Commit, before: 
     wrong = []
     for column in commit.columns:
         has = before.get(column.name)
-        if before and has is None and column.key:
-            wrong.append(f"{column.name} is part of the primary key now and is not there")
         if has is None or has == column.redshift or _lengths(has, column.redshift):
             continue
         wrong.append(f"{column.name} is {has.upper()} there and {column.redshift.upper()} in the commit")
     if wrong:
         raise WarehouseError(
-            f"{label}: commit {commit.seq} does not fit {target.raw}: "
-            f"{'; '.join(wrong)}. Nothing was changed and the commit waits. Drop the table and its ledger, "
-            f"{target.ledger}, and run: el load {label}. "
-            "The full copy that came with the change is loaded then; rows that MySQL no longer has are not"
+            f"{label}: commit {commit.seq} does not fit {target.raw}: {'; '.join(wrong)}. {_anew(label, target)}"
         )
+
+
+def _refuse_other_key(label: str, target: Target, commit: Commit, before: set[str]) -> None:
+    """A merge by another key would leave each row's old version beside its new one."""
+    key = {column.name for column in commit.columns if column.key}
+    if before and key != before:
+        raise WarehouseError(
+            f"{label}: commit {commit.seq} does not fit {target.raw}: the primary key is {', '.join(sorted(key))} in "
+            f"the commit and was {', '.join(sorted(before))} when the table was made. {_anew(label, target)}"
+        )
+
+
+def _anew(label: str, target: Target) -> str:
+    return (
+        f"Nothing was changed and the commit waits. Drop the table and its ledger, {target.ledger}, and run: el load "
+        f"{label}. The full copy that came with the change is loaded then; rows that MySQL no longer has are not"
+    )
 
 
 def _cut(statement: str) -> str:

@@ -131,7 +131,7 @@ def test_a_run_is_seen_while_it_goes_on_and_as_died_when_it_was_killed(table: So
 def test_a_verify_that_is_stopped_ends_behind_the_object_at_hand_and_says_what_it_left(table: Source, how: str) -> None:
     run(table, "--chunk-rows", "3")
     gate = Gate(lambda method, path: method == "GET" and "/rows/" in path)
-    arguments = ["--timeout", "1s"] if how == "timeout" else []
+    arguments = ["--timeout", "10s"] if how == "timeout" else []
     with s3_proxy(table.env["AWS_ENDPOINT_URL"], gate) as url:
         process = table.start("verify", "--all", *arguments, env={"AWS_ENDPOINT_URL": url}, program=ARCHIVE)
         gate.wait()
@@ -139,7 +139,7 @@ def test_a_verify_that_is_stopped_ends_behind_the_object_at_hand_and_says_what_i
             process.send_signal(signal.SIGTERM)
             wait_for(lambda: "stopping" in os.read(process.stderr.fileno(), 10_000).decode())
         else:
-            time.sleep(2)  # its time is up by then
+            time.sleep(12)  # its time is up by then
         gate.open()
         _, err = process.communicate(timeout=60)
     assert process.returncode == (130 if how == "signal" else 1), err
