@@ -293,36 +293,37 @@ def _drop(source: Source) -> None:
     for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
         source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
-    source.delete_objects()
+    _delete_landing(source)
     delete_archive(source)
-    # What runs leave beside it. Their names are those of the logs here.
-    landing = urlsplit(source.env["LANDING_URL"]).path.strip("/")
-    runs = [
-        f"{landing}/_runs/{log.stem}{end}" for log in source.folder.rglob("logs/*.log") for end in (".json", ".log")
-    ]
-    pages = source.s3.get_paginator("list_objects_v2").paginate(
-        Bucket="el-landing", Prefix=f"{landing}/_leases/{source.name}/"
-    )
-    leases = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    keys = [*runs, *leases, f"{landing}/_alerts/{source.name}.json"]
-    delete(source.s3, "el-landing", [{"Key": key} for key in keys])
+
+
+def _delete_landing(source: Source) -> None:
+    """Every version of what a test and its runs have put there: whoever lists the bucket goes through all of them."""
+    base = urlsplit(source.env["LANDING_URL"]).path.strip("/")
+    # The names of runs are those of the logs here.
+    runs = {f"{base}/_runs/{log.stem}{end}" for log in source.folder.rglob("logs/*.log") for end in (".json", ".log")}
+    own = (f"{base}/{source.name}/", f"{base}/_leases/{source.name}/", f"{base}/_alerts/{source.name}.json")
+    found = [one for prefix in own for one in _versions(source.s3, "el-landing", prefix)]
+    found += [one for one in _versions(source.s3, "el-landing", f"{base}/_runs/") if one["Key"] in runs]
+    delete(source.s3, "el-landing", found)
 
 
 def delete_archive(source: Source) -> None:
     """Every version of what a test has archived, whatever holds and locks it."""
     place = urlsplit(source.env["ARCHIVE_URL"])
     prefix = f"{place.path.strip('/')}/{source.name}/"
-
-    def versions() -> list[dict[str, str]]:
-        pages = source.s3.get_paginator("list_object_versions").paginate(Bucket=place.netloc, Prefix=prefix)
-        found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
-        return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-
-    if found := versions():
+    if found := _versions(source.s3, place.netloc, prefix):
         delete(source.s3, place.netloc, found, BypassGovernanceRetention=True)
-        for held in versions():
+        for held in _versions(source.s3, place.netloc, prefix):
             source.s3.put_object_legal_hold(Bucket=place.netloc, **held, LegalHold={"Status": "OFF"})
             source.s3.delete_object(Bucket=place.netloc, **held, BypassGovernanceRetention=True)
+
+
+def _versions(s3: Any, bucket: str, prefix: str) -> list[dict[str, str]]:
+    """Versions and delete markers."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
+    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
 
 
 def delete(s3: Any, bucket: str, objects: list[dict[str, str]], **options: Any) -> None:

@@ -75,7 +75,7 @@ def test_files_of_a_killed_extract_go_when_the_next_commit_is_written_and_nothin
     assert_equal(table, "t")
 
 
-@pytest.mark.parametrize("mode", ["merge", "replace"])
+@pytest.mark.parametrize("mode", ["merge", pytest.param("replace", marks=pytest.mark.long)])
 def test_an_extract_at_work_loses_no_file(table: Source, mode: str) -> None:
     """At each commit of an extract in many parts, with the files of that commit on S3, the janitor is at work."""
     table.configure({"t": {"mode": mode}})

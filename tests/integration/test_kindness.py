@@ -146,7 +146,7 @@ def test_reading_pauses_while_more_threads_run_than_allowed_and_goes_on_by_itsel
     assert limited.rows("t") == 5000
 
 
-@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_no_more_connections_read_rows_at_once_than_allowed(limited: Limited, most: int) -> None:
     """A proxy holds every connection that has had rows, so those that read pile up as far as they may."""
     tables = ["a", "b", "c"]
@@ -285,7 +285,7 @@ def fill(source: Source, mode: str = "merge") -> None:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("answers", [2, 3, 5, 6, 9])
+@pytest.mark.parametrize("answers", [2, 5, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 6, 9))])
 def test_when_the_hours_are_over_what_was_read_is_committed_and_the_next_run_goes_on(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:

@@ -128,6 +128,23 @@ def test_on_the_same_disk_the_lease_of_a_run_that_was_killed_is_taken_over_at_on
     assert_equal(table, "t")
 
 
+def test_on_the_same_disk_a_lease_that_s3_did_not_take_back_keeps_nobody_away(table: Source) -> None:
+    table.env["EL_LEASE_SECONDS"] = "3600"
+    written: list[str] = []
+
+    def away(method: str, path: str) -> int | None:
+        if method == "PUT" and "/_leases/" in path:
+            written.append(path)
+        return 503 if len(written) > 1 else None
+
+    with s3_proxy(table.env["AWS_ENDPOINT_URL"], away) as endpoint:
+        table.el("extract", env={"AWS_ENDPOINT_URL": endpoint}, code=None)
+    assert lease(table, "extract")["state"] == "held"
+    assert [one["at_work"] for one in table.el("status", "--json").json] == [[]]
+    table.el("run")
+    assert_equal(table, "t")
+
+
 def test_a_host_that_slept_finds_its_lease_taken_over_and_nothing_counts_twice(short: Source) -> None:
     with at_work(short, "extract") as (sleeper, gate):
         sleeper.send_signal(signal.SIGSTOP)

@@ -108,6 +108,7 @@ def test_excluded_and_hashed_columns_never_reach_s3_in_clear(demo: Source) -> No
         assert not any(email in body for email in emails)
 
 
+@pytest.mark.long
 def test_extract_needs_no_redshift_and_load_needs_no_mysql(demo: Source) -> None:
     def without(prefix: str) -> dict[str, str]:
         return {name: "" for name in demo.env if name.startswith(prefix)}

@@ -145,7 +145,7 @@ def test_mode_replace_is_read_and_uploaded_in_parts_and_committed_once(source: S
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("mode", ["merge", "replace"])
+@pytest.mark.parametrize("mode", ["merge", pytest.param("replace", marks=pytest.mark.long)])
 def test_the_local_disk_holds_a_few_parts_and_not_the_table(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:

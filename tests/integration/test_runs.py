@@ -162,6 +162,7 @@ def test_twenty_runs_are_shown_without_reading_a_thousand(table: Source) -> None
             table.s3.delete_object(Bucket="el-landing", Key=f"{table.name}/_runs/{name}.json")
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_reach_s3_ends_properly_and_says_that_its_record_is_here_only(table: Source) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

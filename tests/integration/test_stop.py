@@ -132,7 +132,9 @@ def test_the_second_signal_stops_at_once_and_the_next_run_completes(table: Sourc
     assert_equal(table, "t")
 
 
-@pytest.mark.parametrize(("command", "moment"), [("extract", is_commit), ("load", is_manifest)])
+@pytest.mark.parametrize(
+    ("command", "moment"), [("extract", is_commit), pytest.param("load", is_manifest, marks=pytest.mark.long)]
+)
 def test_the_table_under_way_is_finished_and_no_other_is_begun(tables: Source, command: str, moment: Any) -> None:
     if command == "load":
         tables.el("extract")

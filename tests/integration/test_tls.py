@@ -111,7 +111,7 @@ def test_both_drivers_talk_in_cipher_to_a_server_that_is_verified_as_far_as_was_
     [
         pytest.param("10.0.0.1", "verify_identity", True, id="another host"),
         pytest.param("127.0.0.1", "verify_identity", False, id="another authority", marks=pytest.mark.long),
-        pytest.param("127.0.0.1", "verify_ca", False, id="another authority, host not asked"),
+        pytest.param("127.0.0.1", "verify_ca", False, id="another authority, host not asked", marks=pytest.mark.long),
     ],
 )
 def test_both_drivers_refuse_a_server_that_cannot_prove_who_it_is(
