@@ -1,8 +1,9 @@
 """Whether a run that began below this EL_HOME lives: each holds a lock on a file of its own as long as it does.
 
-What a run that was killed leaves behind (a lease, a record that says "running") is thereby known for what it is at once
-on the same disk. A process id would not do: containers share numbers, and a number is used again after a reboot. Other
-hosts have to wait until S3's clock says that nothing was heard of it for too long.
+What a run leaves behind that was killed, or that S3 did not answer at its end (a lease, a record that says "running"),
+is thereby known for what it is at once on the same disk. A process id would not do: containers share numbers, and a
+number is used again after a reboot. Other hosts have to wait until S3's clock says that nothing was heard of it for too
+long.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ def claim(home: Path, run: str) -> Iterator[None]:
     with file:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-        place.unlink(missing_ok=True)
+        yield  # the file stays: a run that ended may have left a lease which S3 did not let it give back
 
 
 def lives(home: Path, run: str) -> bool | None:
