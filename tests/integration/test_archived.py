@@ -111,7 +111,7 @@ def test_a_key_that_was_used_again_and_archived_again_is_two_rows(source: Source
     assert source.redshift(alive) == []
 
 
-@pytest.mark.parametrize("composite", [False, True])
+@pytest.mark.parametrize("composite", [pytest.param(False, marks=pytest.mark.long), True])
 def test_keys_of_every_type_are_those_of_the_raw_table(source: Source, composite: bool) -> None:
     more = {"int": ["-7", "7"], "bit(1)": ["b'0'", "b'1'"], "tinyint(1)": ["0", "1"]}
     kinds = {
@@ -166,10 +166,15 @@ POINTS = [
     Point("COMMIT", "redshift", "^Q.{4}COMMIT"),
     Point("how far it was read", "s3", r"^PUT .*/_archived\.json$"),
 ]
+#: The others are for make soak.
+QUICK = ("COPY", "COMMIT", "how far it was read")
 FAULTS: list[Fault] = ["killed before", "killed after"]
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param(point, id=point.name, marks=[pytest.mark.long] * (point.name not in QUICK)) for point in POINTS],
+)
 def test_killed_at_any_point_each_row_is_told_once(source: Source, point: Point) -> None:
     make(source)
     with wires(source) as made:
