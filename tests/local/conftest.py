@@ -91,6 +91,7 @@ def make_redshift(aws_environment: dict[str, str]) -> Iterator[Callable[..., Run
 
         def make(*arguments: str) -> Running:
             environment = {**os.environ, **aws_environment, "LOCAL_REDSHIFT_PASSWORD": PASSWORD}
+            environment.pop("ARROW_DEFAULT_MEMORY_POOL", None)  # importing el sets it, for processes of el
             data = Path(folder) / uuid.uuid4().hex[:8]
             data.mkdir()
             running = Running(data, environment, arguments)
