@@ -127,7 +127,7 @@ def test_a_run_is_seen_while_it_goes_on_and_as_died_when_it_was_killed(table: So
     assert newest(table)["state"] == "died"
 
 
-@pytest.mark.parametrize("how", ["signal", "timeout"])
+@pytest.mark.parametrize("how", ["signal", pytest.param("timeout", marks=pytest.mark.long)])
 def test_a_verify_that_is_stopped_ends_behind_the_object_at_hand_and_says_what_it_left(table: Source, how: str) -> None:
     run(table, "--chunk-rows", "3")
     gate = Gate(lambda method, path: method == "GET" and "/rows/" in path)

@@ -192,7 +192,7 @@ KEYS: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("composite", [False, True])
+@pytest.mark.parametrize("composite", [pytest.param(False, marks=pytest.mark.long), True])
 def test_rows_go_by_keys_of_every_type(source: Source, composite: bool) -> None:
     tables = [f"t{number}" for number in range(len(KEYS))]
     second = ", n int, s varchar(9)" if composite else ""

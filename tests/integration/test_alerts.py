@@ -225,6 +225,7 @@ def test_two_hosts_that_write_problems_at_once_lose_none(table: Source, queue: Q
     assert sorted(titles(queue)) == [f"el: {table.name}.{name}: extract failed" for name in ("t", "u")]
 
 
+@pytest.mark.long
 def test_when_s3_is_away_it_is_told_at_every_run_and_said(table: Source, web: Hook) -> None:
     def before(method: str, path: str) -> int | None:
         return 500

@@ -167,7 +167,7 @@ POINTS = [
     Point("how far it was read", "s3", r"^PUT .*/_archived\.json$"),
 ]
 #: The others are for make soak.
-QUICK = ("COPY", "COMMIT", "how far it was read")
+QUICK = ("COMMIT", "how far it was read")
 FAULTS: list[Fault] = ["killed before", "killed after"]
 
 

@@ -199,7 +199,7 @@ def run_beside_writers(source: Source, seed: int, seconds: float, longest: float
 
 
 def test_at_rest_redshift_has_every_row_that_was_written_while_el_ran(busy: Source) -> None:
-    run_beside_writers(busy, seed=1, seconds=20, longest=10)
+    run_beside_writers(busy, seed=1, seconds=12, longest=6)
 
 
 @pytest.mark.long
