@@ -180,7 +180,7 @@ def test_killed_at_any_point_each_row_is_told_once(source: Source, point: Point)
     with wires(source) as made:
         for number, fault in enumerate([*FAULTS, *(["cut after"] if point.wire == "redshift" else [])], 1):
             archive(source)
-            code = made.run(lambda: start(source, "load", env=made.env), (point, fault))  # type: ignore[arg-type]
+            code = made.run(lambda: start(source, "load", env=made.env), (point, fault))  # type: ignore[arg-type]  # a list of both kinds of text
             assert code == (0 if fault == "cut after" else -9)
             load(source)
             assert told(source) == sorted([(key,) for key in range(1, 11)] * number)
