@@ -1,7 +1,7 @@
 # What a person types. Needs: Python 3.11 or newer, git, make, and a network for the first `make setup`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup venv el dbt docs test soak check up down reset ps activity lock reference conformance bench-local-redshift bench-extract bench-archive test-dbt-adapter
+.PHONY: help setup venv el dbt docs test test-mariadb soak check up down reset ps activity lock reference conformance conformance-mysql bench-local-redshift bench-extract bench-archive test-dbt-adapter
 
 BIN := .venv/bin
 # An account's own servers if there is a .env, else the local stack.
@@ -9,6 +9,13 @@ ENV := $(if $(wildcard .env),./.env,.local/env)
 READY := $(if $(wildcard .env),venv,setup)
 WITH_ENV := set -a && . $(ENV) && set +a &&
 SCALE ?= 1
+# The tests whose outcome hangs on the MySQL server.
+ON_BOTH := tests/cases tests/boundary tests/conformance_mysql \
+	$(addprefix tests/archive/test_,$(addsuffix .py, \
+	delete json pace restore rights round_trip rows run server_settings sizes verify writers)) \
+	$(addprefix tests/property/test_,$(addsuffix .py,chunks schemas values)) \
+	tests/crash/test_kill.py tests/crash/test_archive.py $(addprefix tests/integration/test_,$(addsuffix .py, \
+	archived clinic cursors extract init kindness merge proxies reading replica rights server_settings tls window writers))
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,10 +61,13 @@ endif
 	@$(WITH_ENV) $(BIN)/dbt docs generate --static --quiet
 	@echo "docs site: $(CURDIR)/target/static_index.html"
 
-test: up ## Run the tests on the local stack
+test: setup ## Run the tests on MySQL (fetched if it is missing; where it cannot be had, on MariaDB, which the last line says)
 	@$(BIN)/pytest -n $${TEST_WORKERS:-4} --dist worksteal
 
-soak: up ## The tests of many minutes: writers beside el, the whole crash matrix
+test-mariadb: setup ## Run on MariaDB what talks to MySQL
+	@TEST_MYSQL=mariadb $(BIN)/pytest -n $${TEST_WORKERS:-4} --dist worksteal $(ON_BOTH)
+
+soak: setup ## The tests of many minutes: writers beside el, the whole crash matrix
 	@$(BIN)/pytest -m long -n $${TEST_WORKERS:-2} --dist worksteal
 
 test-dbt-adapter: setup ## dbt's own adapter suite against a local Redshift of its own; make test runs a part of it
@@ -65,6 +75,9 @@ test-dbt-adapter: setup ## dbt's own adapter suite against a local Redshift of i
 
 conformance: setup ## The table of SQL cases against any server: DSN="host=… port=5439 user=… dbname=…" (PGPASSWORD)
 	@$(BIN)/python -m tests.conformance "$(DSN)"
+
+conformance-mysql: setup ## The facts that el relies on against any MySQL: URL=mysql://user:password@host:port/
+	@$(BIN)/python -m tests.conformance_mysql "$(URL)"
 
 bench-local-redshift: setup ## Memory and rate of a large COPY into the local Redshift, beside psql; writes bench/results
 	@$(BIN)/python -m bench.local_redshift_copy

@@ -26,6 +26,7 @@ from el.errors import ConfigError, UsageError
 Mode = Literal["merge", "replace"]
 OnOversize = Literal["error", "null", "truncate"]
 OnZeroDate = Literal["null", "error"]
+Json = Literal["exact", "text"]
 #: Options by which a table's line names columns, and how a message says that a column is under one of them.
 COLUMN_OPTIONS = {
     "exclude": "excluded",
@@ -131,6 +132,13 @@ class ArchivePolicy(_Model):
         pattern=r"\S",
         description="Condition in SQL that a row must meet as well, such as status = 'closed'.",
     )
+    json_: Json = Field(
+        "exact",
+        alias="json",
+        description="MySQL's own JSON holds types that JSON's text does not have: DECIMAL, DATE, TIME, DATETIME, BLOB, "
+        "BIT, and UNSIGNED INTEGER where a signed one is large enough. exact: a row with such a value stays in MySQL, "
+        "counted. text: it is archived as its text, and comes back with the types that this text has.",
+    )
 
 
 class TableConfig(_Model):
@@ -217,7 +225,7 @@ class SourceConfig(_Model):
 class Retention:
     """Which rows of a table may be archived, and how long they are kept: in MySQL (``keep``) and on S3 (``archive``).
 
-    ``where`` is a condition in SQL, or None.
+    ``where`` is a condition in SQL, or None. ``json`` text: of a JSON value its text is enough.
     """
 
     name: str
@@ -225,6 +233,7 @@ class Retention:
     archive: Span
     age: str
     where: str | None
+    json: Json = "exact"
 
     def cutoff(self, as_of: datetime) -> datetime:
         """Rows whose age column is before it may be archived."""
@@ -545,7 +554,14 @@ def _retention(config: SourceConfig, policy: ArchivePolicy | None) -> Retention 
     if policy is None or policy.class_ not in config.retention:
         return None
     kind = config.retention[policy.class_]
-    return Retention(policy.class_, duration.span(kind.keep), duration.span(kind.archive), policy.age, policy.where)
+    return Retention(
+        policy.class_,
+        duration.span(kind.keep),
+        duration.span(kind.archive),
+        policy.age,
+        policy.where,
+        policy.json_,
+    )
 
 
 def raw_name(name: str) -> str:

@@ -29,7 +29,7 @@ from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, Connections
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
-from el.mysql.identity import change, read_server
+from el.mysql.identity import change, of_origins, read_server
 from el.mysql.kindness import Kindness, Say
 from el.mysql.reader import Reader
 from el.mysql.values import hash_key_id
@@ -300,8 +300,13 @@ class _Seal:
     def _history(self) -> Server:
         """After the read: what was read must be part of the history that the next run asks for."""
         one = self._extractor
+        server = one.bound.server
         with one.connections.one() as connection:
-            return replace(one.bound.server, gtid=read_server(connection).gtid)
+            answering = read_server(connection)
+            if answering.id != server.id:
+                answering = read_server(connection, replica=True)
+        gtid = answering.gtid if answering.id == server.id else of_origins(answering.gtid, server.gtid)
+        return replace(server, gtid=gtid)
 
 
 def said(counts: Mapping[str, Mapping[str, int]]) -> list[str]:

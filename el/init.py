@@ -207,9 +207,10 @@ def _remedies(catalog: Catalog, shape: TableShape) -> list[str]:
     lacking = cursor.nullable or cursor.starts_fixed or not guess.sets_itself(cursor)
     if lacking and kind != "date" and not re.search("virtual|stored|persistent", cursor.extra):
         now = f"current_timestamp({digits})" if digits else "current_timestamp"
+        always = f"not null default {now} on update {now}" + (" invisible" if "invisible" in cursor.extra else "")
         said += [
             "to let MySQL set it always (first fill what is NULL; a comment of the column must be repeated here):",
-            f"  alter table {table} modify {column} {cursor.column_type} not null default {now} on update {now};",
+            f"  alter table {table} modify {column} {cursor.column_type} {always};",
         ]
     if (shape.name, cursor.name) not in catalog.behaviour.indexed:
         said += ["to find changed rows without reading the whole table:", f"  alter table {table} add key ({column});"]

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from el import settings
 from el.config import Table, raw_name
@@ -26,6 +27,7 @@ from el.mysql.connection import Connections as MySQLConnections
 from el.mysql.connection import connected
 from el.mysql.kindness import Kindness
 from el.mysql.replica import reads_from
+from el.mysql.replication import refuse_filters
 from el.mysql.window import Bound, read_bound
 from el.options import Options
 from el.outcome import Job, State, TableRun
@@ -151,7 +153,11 @@ class Conductor:
             with connected(source, primary) as connection:
                 shapes = read_shapes(connection, [table for table in self._tables if table.source == source])
             bound = read_bound(source, primary, list(shapes.values()))
-            return bound, shapes, reads_from(source, primary, replica, bound, patience)
+            server = reads_from(source, primary, replica, bound, patience)
+            if replica:
+                notes = refuse_filters(source, primary, server, [*shapes])
+                bound = replace(bound, warnings=(*bound.warnings, *notes))
+            return bound, shapes, server
 
         known: dict[str, _Known] = {}
         problems: list[str] = []

@@ -2,7 +2,8 @@
 # Makes this machine ready: system packages that are missing, and .venv from the lock. Quick when all is there.
 #
 # System packages are installed only for commands that are missing: the MariaDB and PostgreSQL *servers* (the local
-# stack starts its own, on its own ports), and venv support for Python where the system splits it off.
+# stack starts its own, on its own ports), and venv support for Python where the system splits it off. MariaDB is not
+# needed where Oracle's MySQL is there, or is asked for (EL_MYSQL=mysql): local/fetch_mysql.py fetches that one.
 # With `without-servers`, on a host that uses an account's servers, the servers are left out.
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,7 +21,7 @@ as_root() {
     fi
 }
 
-have_mysql() { command -v mariadbd >/dev/null 2>&1 || command -v mysqld >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ]; }
+have_mysql() { [ "${EL_MYSQL:-}" = mysql ] || command -v mariadbd >/dev/null 2>&1 || command -v mysqld >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ]; }
 have_postgres() {
     command -v postgres >/dev/null 2>&1 && command -v initdb >/dev/null 2>&1 && return
     for initdb in /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb \

@@ -1,13 +1,16 @@
 """The local stack: MySQL, S3 and Redshift as plain processes on loopback.
 
-In: the servers' programs (MariaDB or MySQL, PostgreSQL, moto) from the system and the virtual environment.
+In: the servers' programs (MySQL or MariaDB, PostgreSQL, moto) from the system and the virtual environment.
 Out: three running servers and ``.local/env``, which ``sh`` can source and which holds every variable that
 ``el``, ``el-archive`` and ``dbt`` need.
 
-Why not Docker: a newcomer may not have it, and three processes need no images. Everything lies under
-``.local/``: ports and passwords are chosen once and kept in ``state.json``, so two checkouts run side by side
-and an activated shell stays right. A process is known by its pid *and* its start time, so that after a reboot
-nobody else's process is taken for ours.
+There is one stack on MySQL and one on MariaDB, below ``.local/on-mysql`` and ``.local/on-mariadb``: each has servers,
+data and an ``env`` of its own, so both run side by side and neither sees the other's landing. ``.local/env`` is that
+of the one that was chosen (``EL_MYSQL``).
+
+Why not Docker: a newcomer may not have it, and three processes need no images. Ports and passwords are chosen once and
+kept in ``state.json``, so two checkouts run side by side and an activated shell stays right. A process is known by its
+pid *and* its start time, so that after a reboot nobody else's process is taken for ours.
 """
 
 from __future__ import annotations
@@ -32,9 +35,10 @@ from urllib.parse import quote
 
 import psutil
 
-from local import servers
+from local import mysql_server, servers
+from local.errors import StackError
 from local.redshift.postgres import delete as delete_cluster
-from local.servers import Server, StackError
+from local.servers import Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 START_SECONDS = 90
@@ -42,10 +46,11 @@ STOP_SECONDS = 20
 
 
 class Stack:
-    """The servers of one folder. Every method may be called again at any time."""
+    """The servers of one folder, its MySQL of one kind. Every method may be called again at any time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.kind = kind
+        self.folder = folder.resolve() / f"on-{kind}"
         self.log_folder = self.folder / "log"
         self.run_folder = self.folder / "run"
         self.env_file = self.folder / "env"
@@ -67,7 +72,8 @@ class Stack:
                 self._wait(server)
             servers.make_bucket(state)
         for server in started:
-            print(f"{server.name} is up on 127.0.0.1:{server.port}")
+            version = f" ({server.version})" if server.version else ""
+            print(f"{server.name}{version} is up on 127.0.0.1:{server.port}")
 
     def down(self) -> None:
         """Stop every server by its pid. S3 forgets its objects."""
@@ -79,7 +85,7 @@ class Stack:
         with self._locked():  # one lock for both: an `up` in between would lose its data under its feet
             self._down()
             delete_cluster(self.folder / "redshift")
-            for name in ("mysql", "mysql-tmp", "log", "run"):
+            for name in ("mysql", "mysql-tmp", "s3-tmp", "log", "run"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
         print(f"all data under {self.folder} is deleted")
 
@@ -88,16 +94,18 @@ class Stack:
         with self._locked():
             self._write_env(self._state())
 
+    def runs(self) -> bool:
+        """Whether all of its servers run."""
+        return self._state_file.exists() and all(self._process(name) for name in self._state()["ports"])
+
     def ps(self) -> bool:
         """Print one line per server; True if all of them run."""
         state = self._state()
-        everything = True
         for name, port in state["ports"].items():
             process = self._process(name)
-            everything = everything and process is not None
             status = f"pid {process.pid}" if process else "not running"
             print(f"{name:<10} 127.0.0.1:{port:<6} {status:<14} {self.log_folder / name}.log")
-        return everything
+        return self.runs()
 
     def alerts(self) -> None:
         """Print the alerts that came since they were printed last."""
@@ -113,7 +121,8 @@ class Stack:
             print(f"{name} is down")
 
     def _servers(self, state: dict[str, Any]) -> list[Server]:
-        return [servers.mysql(self.folder, state), servers.s3(state), servers.redshift(self.folder, state)]
+        mysql = mysql_server.server(self.folder, state, mysql_server.find(self.kind))
+        return [mysql, servers.s3(self.folder, state), servers.redshift(self.folder, state)]
 
     # -- files -------------------------------------------------------------------------------------------
 
@@ -265,14 +274,46 @@ def _write_private(path: Path, text: str) -> None:
     unfinished.rename(path)
 
 
+def choose(stack: Stack) -> None:
+    """Make ``.local/env`` that of this stack."""
+    link = stack.folder.parent / "env"
+    unfinished = link.with_name("env.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.symlink_to(stack.env_file.relative_to(link.parent))
+    unfinished.rename(link)
+
+
+def act(action: str, folder: Path, kind: str | None) -> bool | None:
+    """Do what was asked with one stack; ``down`` and ``reset`` without a kind with those of both kinds.
+
+    Raises:
+        StackError: a server is missing, or does not start or stop.
+    """
+    if action in ("down", "reset"):
+        stacks = [Stack(folder, one) for one in ([kind] if kind else mysql_server.KINDS)]
+        for stack in stacks:
+            if stack.folder.exists():
+                getattr(stack, action)()
+        return None
+    stack = Stack(folder, kind or mysql_server.chosen(folder))
+    result: bool | None = getattr(stack, action)()
+    if kind is None and action in ("up", "env"):
+        choose(stack)
+    return result
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description="The servers of the local stack.")
     parser.add_argument("action", choices=["up", "down", "reset", "ps", "env", "alerts"])
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".local", help="where data, logs and env lie")
+    parser.add_argument(
+        "--server",
+        choices=mysql_server.KINDS,
+        help="the stack on this server, without choosing it (default: EL_MYSQL, which is kept; down, reset: both)",
+    )
     arguments = parser.parse_args()
-    stack = Stack(arguments.folder)
     try:
-        result = getattr(stack, arguments.action)()
+        result = act(arguments.action, arguments.folder, arguments.server)
     except StackError as error:
         print(error, file=sys.stderr)
         return 1

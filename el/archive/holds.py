@@ -20,19 +20,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import pymysql
-
 from el import __version__, settings
 from el.archive import keys, rows
 from el.archive.contents import Contents, explain, key_text
 from el.archive.journal import ChunkState
+from el.archive.plan import not_understood
 from el.archive.rows import Column
 from el.archive.store import TableArchive
 from el.archive.table import read_shape
 from el.archive.work import who
 from el.config import Table
 from el.errors import ArchiveError, ElError, UsageError
-from el.mysql import connection as mysql
 from el.mysql.connection import connected, quoted
 from el.text import aligned, short
 
@@ -151,15 +149,8 @@ def add(table: Table, archive: TableArchive, where: str | None, texts: Sequence[
         shape = read_shape(connection, table.name)
         for text in texts:
             keys.parse(text, shape.primary_key)
-        if where:
-            try:
-                mysql.rows(connection, f"select 1 from {quoted(table.name)} where (({where}) is true) limit 0")
-            except pymysql.err.MySQLError as error:
-                number = error.args[0] if error.args else 0
-                raise UsageError(
-                    f"{table.label}: MySQL does not understand --where ({type(error).__name__} {number}). Nothing was "
-                    "held. Try it: select count(*) from … where …"
-                ) from None
+        if where and (why := not_understood(connection, table.name, where)):
+            raise UsageError(f"{table.label}: --where: {why}. Nothing was held.")
     now = datetime.now(UTC)
     hold = Hold(
         hold=f"{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}",

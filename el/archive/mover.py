@@ -190,8 +190,11 @@ class Mover:
         for number, table in enumerate(reader.chunks(), 1):
             if self._stopping():
                 self.why = self._stopping()
-                return
+                break
             yield self._written(f"{self._run}-{number:06d}", table)
+        if reader.left:
+            with self._lock:
+                self.moved.left["json"] = self.moved.left.get("json", 0) + reader.left
 
     def _written(self, chunk: str, table: pa.Table) -> _Ready:
         """Write a chunk and read it back."""
@@ -302,18 +305,26 @@ class Mover:
         todo = [position for position in range(len(copies)) if position not in tried]
         if state.state != "deleting":
             self._journal.append("deleting", chunk=state.chunk, rows=len(todo))
-        before = 0
+        before, unsettled = 0, 0
         while todo:
             if self._stopping() or not self._pace.pause(deleter.connection, before, self._bar.say):
                 self.why = self._stopping() or "its hours are over; the next run goes on from here"
                 return False
             batch, todo = todo[: self._pace.size], todo[self._pace.size :]
             outcome = deleter.delete(copies, batch)
-            self._record(state, outcome, ready.resumed or outcome.unsure)
+            unsure = ready.resumed or outcome.unsure
+            if unsure:
+                # Who holds their locks may be a transaction of ours whose COMMIT is still on its way.
+                unsettled += len(outcome.left.pop("busy", []))
+            self._record(state, outcome, unsure)
             self._pace.took(len(batch), outcome.seconds)
             self._bar.moved(len(batch))
             before = len(batch)
-        self._done(state, self._shape.primary_key, ready.proven)
+        if unsettled:  # the chunk stays open, and the next run looks again
+            with self._lock:
+                self.moved.left["unsettled"] = self.moved.left.get("unsettled", 0) + unsettled
+        else:
+            self._done(state, self._shape.primary_key, ready.proven)
         return True
 
     def _record(self, state: ChunkState, outcome: Outcome, resumed: bool) -> None:

@@ -4,7 +4,11 @@ In: a table of the source file with its policy, MySQL, and the landing for the a
 counts, costs, the SQL; and refusals, each with what to do. A plan with a refusal is not run.
 
 The cutoff comes from one moment, ``as_of``, and never from a clock that goes on while rows are deleted. A row whose age
-is NULL or a zero date has no known age: it is never old.
+is NULL, a zero date or a partly zero one (2010-00-00) has no known age: it is never old.
+
+The condition says the same under any ``sql_mode`` and time zone. connectorx prepares a statement before the session is
+ours, and people paste it: under MySQL's own mode a literal that is a zero date is an error, and a TIMESTAMP is compared
+in the session's zone.
 """
 
 from __future__ import annotations
@@ -17,12 +21,13 @@ from zoneinfo import ZoneInfo
 
 import pymysql
 
+from el.archive import rows as rows_of
 from el.archive.delete import Horizon
 from el.archive.table import Shape, read_shape
 from el.config import Table, raw_name
 from el.errors import ArchiveError
 from el.landing import Commit, Landing
-from el.mysql.connection import Connection, quoted, rows
+from el.mysql.connection import LOST, Connection, quoted, reason, rows
 
 #: Rows are counted for so many seconds; then MySQL's estimate has to do.
 _COUNT_SECONDS = 20
@@ -87,7 +92,7 @@ def make_plan(
     if policy is None:
         return _refused(table, as_of, "no archive policy: give it archive: {class: …, age: …} in the source file")
     try:
-        shape = read_shape(connection, table.name)
+        shape = read_shape(connection, table.name, policy.json == "text")
     except ArchiveError as error:
         return _refused(table, as_of, str(error))
     age = shape.column(policy.age)
@@ -95,9 +100,14 @@ def make_plan(
     refusals = [*_of_table(shape), *_of_age(shape, policy.age), *_of_children(shape, archived), *_of_server(connection)]
     horizon, wrong, notes = _horizon(table, landing, shape)
     refusals += wrong
-    name = quoted(policy.age)
-    condition = f"{name} < '{cutoff}' and {name} > '0000-00-00'" + (f" and ({policy.where})" if policy.where else "")
+    condition = _condition(policy.age, age.data_type if age else "", cutoff)
+    if policy.where:
+        if not refusals and (why := not_understood(connection, shape.name, policy.where)):
+            refusals.append(f"where: {why}")
+        condition += f" and ({policy.where})"
     many, exact = (0, True) if refusals else _count(connection, shape, condition)
+    if many and shape.json_columns:
+        notes += _of_json(connection, shape, condition)
     size = round(many / max(shape.estimated_rows, many, 1) * (shape.data_bytes + shape.index_bytes))
     data = round(many / max(shape.estimated_rows, many, 1) * shape.data_bytes)
     months = policy.archive.months + policy.archive.days / 30
@@ -159,6 +169,74 @@ def _cutoff(moment: datetime, data_type: str, zone: str | None) -> str:
     return f"{utc:%Y-%m-%d}" if data_type == "date" else f"{utc:%Y-%m-%d %H:%M:%S}"
 
 
+def _condition(age: str, data_type: str, cutoff: str) -> str:
+    """SQL: the row is older than the cutoff, and its age is known. MySQL reads it as a range of the age's index."""
+    name = quoted(age)
+    if data_type == "timestamp":
+        # A number, because a literal would be a time of the session's zone. No TIMESTAMP is partly zero.
+        seconds = round(datetime.fromisoformat(cutoff).replace(tzinfo=UTC).timestamp())
+        return f"{name} < from_unixtime({seconds}) and {name} >= from_unixtime(1)"
+    return f"{name} < '{cutoff}' and {name} >= '0001-01-01' and month({name}) > 0 and day({name}) > 0"
+
+
+#: What reads otherwise under a mode of the server, and how to write it so that it does not.
+_READ_OTHERWISE = {
+    "ANSI_QUOTES": ('"', "'…' for text and `…` for names"),
+    "PIPES_AS_CONCAT": ("||", "or"),
+    "NO_BACKSLASH_ESCAPES": ("\\", "x'…'"),
+    "HIGH_NOT_PRECEDENCE": ("not", "(not …) in brackets"),
+}
+
+
+def not_understood(connection: Connection, table: str, where: str) -> str:
+    """Why MySQL does not take a condition of the user, or takes it in two ways; or nothing.
+
+    Rows are read by a statement that is prepared under the server's own ``sql_mode``, and counted and held under ours.
+    """
+    ((mode, before),) = rows(connection, "select @@global.sql_mode, @@session.sql_mode")
+    for name, (spelling, instead) in _READ_OTHERWISE.items():
+        if name in str(mode).split(",") and spelling in where.lower():
+            return f"{spelling} means another thing under the server's sql_mode {name}. Write {instead}"
+    statement = f"select 1 from {quoted(table)} where ({where}) limit 0"
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(statement)
+            cursor.execute("set session sql_mode = %s", (mode,))
+            cursor.execute("set @el_statement = %s", (statement,))
+            cursor.execute("prepare el_statement from @el_statement")
+            cursor.execute("execute el_statement")
+            cursor.execute("deallocate prepare el_statement")
+        except pymysql.err.MySQLError as error:
+            number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+            if number in LOST:
+                raise
+            return (
+                f"MySQL refuses it, under the server's sql_mode or el's: {reason(number)} ({type(error).__name__} "
+                f"{number}). Try it in a session without settings of its own: select count(*) from … where …"
+            )
+        finally:
+            if connection.open:
+                cursor.execute("set session sql_mode = %s", (before,))
+    return ""
+
+
+def _of_json(connection: Connection, shape: Shape, condition: str) -> list[str]:
+    """How many rows stay because the text of their JSON is not all there is of it."""
+    left, exact = _count(connection, shape, f"{condition} and not {rows_of.faithful_sql(shape.columns)}")
+    names = ", ".join(one.name for one in shape.json_columns)
+    if not exact:
+        return [
+            f"JSON ({names}): how many rows hold types that JSON's text does not have could not be counted in "
+            f"{_COUNT_SECONDS} s; they stay in MySQL, and are counted here"
+        ]
+    if not left:
+        return []
+    return [
+        f"{left:,} of these rows stay in MySQL: their JSON ({names}) holds types that its text does not have, such as "
+        "DECIMAL, DATE or BLOB, and they would come back as others. json: text under archive: lets them go as text"
+    ]
+
+
 def _of_table(shape: Shape) -> list[str]:
     if shape.kind != "BASE TABLE":
         what = {"VIEW": "a view", "SYSTEM VERSIONED": "system-versioned: what is deleted stays as history"}
@@ -168,8 +246,19 @@ def _of_table(shape: Shape) -> list[str]:
         found.append(f"its engine is {shape.engine}, which has no transactions: alter table … engine=InnoDB")
     if not shape.primary_key:
         found.append("it has no primary key, so no row can be named: alter table … add primary key")
+    if shape.hidden:
+        found.append(
+            f"the user of ARCHIVE__<SOURCE>__CREDENTIALS may not read {', '.join(shape.hidden)}, and copies would lack "
+            f"it: grant select on {quoted(shape.database)}.{quoted(shape.name)} to that user"
+        )
     if shape.unknown:
         found.append(f"columns of a type that cannot be carried: {', '.join(shape.unknown)}")
+    if not shape.sees_triggers:
+        found.append(
+            "whether triggers on DELETE would run for each row cannot be known: grant trigger on "
+            f"{quoted(shape.database)}.{quoted(shape.name)} to the user of ARCHIVE__<SOURCE>__CREDENTIALS. If one of "
+            "his roles has it: set default role … to that user, so that it is active"
+        )
     if shape.delete_triggers:
         found.append(
             f"triggers on DELETE would run for each row: {', '.join(shape.delete_triggers)}. Drop them, or leave the "
@@ -186,20 +275,21 @@ def _of_age(shape: Shape, name: str) -> list[str]:
         return [f'age: "{name}" is {age.mysql_type.upper()}; it must be a DATE, DATETIME or TIMESTAMP']
     if age.name not in shape.indexed:
         return [
-            f'age: "{name}" is the first column of no index, so every run would read the whole table: '
+            f'age: "{name}" is the first column of no index that MySQL uses, so every run would read the whole table: '
             f"alter table {quoted(shape.name)} add index ({quoted(age.name)})"
         ]
     return []
 
 
 def _of_children(shape: Shape, archived: Iterable[tuple[str, str]]) -> list[str]:
-    known = set(archived)
+    # Servers with lower_case_table_names tell names in lower case. A row with a child is left in any case.
+    known = {(database.lower(), table.lower()) for database, table in archived}
     what = {"CASCADE": "would be deleted too", "SET NULL": "would lose the reference"}
     found = [
         f"rows of {child.database}.{child.table} hang on it by {child.name} (ON DELETE {child.rule}): they "
         f"{what.get(child.rule, 'would block each deletion')}. Give that table an archive policy: children go first"
         for child in shape.children
-        if (child.database, child.table) not in known
+        if (child.database.lower(), child.table.lower()) not in known
     ]
     if shape.foreign_keys is None:
         found.append(
@@ -271,21 +361,21 @@ def _count(connection: Connection, shape: Shape, condition: str) -> tuple[int, b
                 raise
         finally:
             cursor.execute(f"set session {name} = {before}")
-        cursor.execute(f"explain select 1 {query}")
+        cursor.execute(f"explain format=traditional select 1 {query}")
         names = [str(column[0]).lower() for column in cursor.description or ()]
         return sum(int(line[names.index("rows")] or 0) for line in cursor.fetchall()), False
 
 
 def children_first(plans: Sequence[Plan]) -> list[Plan]:
     """The plans in an order in which a row's children go before it."""
-    by_table = {(plan.shape.database, plan.shape.name): plan for plan in plans if plan.shape}
+    by_table = {(plan.shape.database.lower(), plan.shape.name.lower()): plan for plan in plans if plan.shape}
     done: dict[str, Plan] = {}
 
     def visit(plan: Plan, above: tuple[str, ...]) -> None:
         if plan.label in done or plan.label in above:  # a circle of foreign keys: its rows go in several runs
             return
         for child in plan.shape.children if plan.shape else ():
-            below = by_table.get((child.database, child.table))
+            below = by_table.get((child.database.lower(), child.table.lower()))
             if below:
                 visit(below, (*above, plan.label))
         done[plan.label] = plan

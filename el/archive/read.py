@@ -4,7 +4,10 @@ In: a table, the condition of its policy, what is asked of MySQL by ``mysql/proc
 own). Out: chunk after chunk, each a table as it will lie on S3, bounded in memory, in the order of the primary key.
 
 The key is walked by ``mysql/chunks.py``'s conditions. A chunk here may be one row: rows of tens of megabytes are what
-people archive first. Where a table may have such rows, MySQL is asked for a chunk's length before it is read.
+people archive first. No average is trusted, neither InnoDB's, which may be of a time when the table was empty, nor that
+of the chunk before: where the rows of a chunk may be long, MySQL is asked for their length before they are read.
+
+Rows whose JSON is more than its text (``rows.py``) are counted in ``left`` and not part of a chunk.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from el.archive import rows
 from el.archive.table import Shape
 from el.errors import ConnectionLost
-from el.mysql.chunks import Key, behind, boundary, up_to
+from el.mysql.chunks import ChunkSize, Key, behind, boundary, key_order, up_to
 from el.mysql.connection import Connection, connected, quoted
 from el.mysql.connection import rows as ask
 from el.mysql.process import Process
@@ -25,6 +29,8 @@ from el.settings import MySQL
 #: In memory a chunk lies several times: as read, as Parquet, as read back.
 _BYTES = 24 * 2**20
 _MOST_ROWS = 100_000
+#: A chunk that cannot have more bytes than this, whatever its rows hold, is read without a question.
+_SURELY = 2 * _BYTES
 _PAUSES = (1, 2, 5, 10, 20)
 
 
@@ -41,8 +47,11 @@ class Reader:
         most_rows: int = _MOST_ROWS,
     ) -> None:
         self._source, self._server, self._shape, self._wait = source, server, shape, wait
-        self._condition, self._most_rows = condition, most_rows
-        self._row_bytes = max(shape.average_row, 1)
+        self._condition = condition
+        self._size = ChunkSize(most_rows, _BYTES)
+        self._faithful = rows.faithful_sql(shape.columns)
+        #: Rows that stay in MySQL, because the text of their JSON is not all there is of it.
+        self.left = 0
         self._after: Key | None = None
         self._process: Process | None = None
 
@@ -70,9 +79,9 @@ class Reader:
                     while not ended:
                         last = self._last(connection, condition)
                         process.ask(self.select(f"{condition} and {self._within(last)}"))
-                        made = rows.table(self._shape.columns, process.answer())
-                        if len(made):
-                            self._row_bytes = max(made.nbytes // len(made), 1)
+                        made, left = self._table(process.answer())
+                        self._size.was_read(len(made), made.nbytes)
+                        self.left += left
                         self._after, ended, lost = last, last is None, 0
                         if len(made):
                             yield made
@@ -84,11 +93,26 @@ class Reader:
     def select(self, condition: str) -> str:
         """What reads rows; the policy's condition alone is what the manifest keeps."""
         shape = self._shape
-        keys = ", ".join(one.key for one in shape.walk.primary_key)
+        faithful = f", {self._faithful} as faithful" if self._faithful else ""
         return (
-            f"select {rows.select_list(shape.columns)} from {quoted(shape.name)} force index (primary) "
-            f"where {condition} order by {keys}"
+            f"select {rows.select_list(shape.columns)}{faithful} from {quoted(shape.name)} force index (primary) "
+            f"where {condition} order by {key_order(shape.walk)}"
         )
+
+    def _table(self, batches: Iterator[pa.RecordBatch]) -> tuple[pa.Table, int]:
+        """Rows as they will lie on S3, and how many others there were."""
+        if not self._faithful:
+            return rows.table(self._shape.columns, batches), 0
+        left = 0
+
+        def faithful() -> Iterator[pa.RecordBatch]:
+            nonlocal left
+            for batch in batches:
+                kept = batch.filter(pc.equal(batch.column("faithful"), 1))
+                left += len(batch) - len(kept)
+                yield kept
+
+        return rows.table(self._shape.columns, faithful()), left
 
     def _bounded(self, connection: Connection) -> str:
         """The condition, with the smallest and the largest key that meet it: else each run would walk the whole table.
@@ -108,13 +132,16 @@ class Reader:
 
     def _last(self, connection: Connection, condition: str) -> Key | None:
         """The key up to which the next chunk goes; None: to the end."""
-        size = max(1, min(self._most_rows, _BYTES // self._row_bytes))
+        size = self._size.rows
         while True:
             last = boundary(connection, self._shape.walk, condition, self._after, size)
-            if size == 1 or not self._shape.has_long_values:
+            if size == 1 or size * self._shape.widest_row <= _SURELY:
                 return last
             long = " + ".join(
-                f"ifnull(length({quoted(one.name)}), 0)" for one in self._shape.columns if one.part == "digest"
+                # Of MySQL's JSON a length would be that of its text, which has to be made first.
+                f"ifnull({'json_storage_size' if one.data_type == 'json' else 'length'}({quoted(one.name)}), 0)"
+                for one in self._shape.columns
+                if one.part in ("digest", "length")
             )
             ((length, many),) = ask(
                 connection,

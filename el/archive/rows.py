@@ -15,6 +15,11 @@ What is compared are bytes, never values: MySQL calls 'a' and 'A ' equal in many
 shows them; printing a double takes eight times longer. Where MySQL cannot give a value's bytes (max_allowed_packet)
 the expression is NULL, so is the hash, and a NULL hash equals nothing: the row stays.
 
+MySQL's own JSON holds types that its text does not have: DECIMAL, DATE, TIME, DATETIME, BLOB, BIT and small unsigned
+integers come back from the text as other types. ``Column.faithful`` is true for a value that its text brings back as it
+was, in every type at every path; the row hash of any other is NULL. Where the policy says ``json: text`` it is not
+asked.
+
 Why not compare in MySQL with the values sent there: literals are converted, and a comparison that is generous deletes.
 """
 
@@ -32,6 +37,7 @@ import pyarrow.compute as pc
 
 from el.errors import ArchiveError
 from el.mysql.connection import quoted
+from el.mysql.types import UTF8
 
 #: Raised with a change of any expression or of the row hash; manifests say which one theirs is.
 HASH_VERSION = 1
@@ -43,8 +49,6 @@ Kind = Literal["number", "decimal", "bits", "text", "bytes"]
 #: How a part of the row hash ends: behind a comma, by its length, or because it is the SHA-256 of the bytes.
 Part = Literal["comma", "length", "digest", "bits"]
 
-#: Character sets whose bytes are UTF-8.
-_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
 _BLOB = pa.large_binary()
 _NULL = pa.scalar(b"~", _BLOB)
 _BEHIND = pa.scalar(b",", _BLOB)
@@ -53,7 +57,11 @@ _NOTHING = pa.scalar(b"", _BLOB)
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the archive. ``extra`` is that of ``information_schema``; ``charset`` None for what is no text."""
+    """One column of the archive. ``extra`` is that of ``information_schema``; ``charset`` None for what is no text.
+
+    ``faithful``: a MySQL expression that is true where the canonical bytes bring the value back; empty if they always
+    do. ``json_as_text``: a JSON column of which the text alone is kept.
+    """
 
     name: str
     mysql_type: str
@@ -67,6 +75,8 @@ class Column:
     arrow: pa.DataType
     precision: int | None = None
     scale: int | None = None
+    faithful: str = ""
+    json_as_text: bool = False
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -81,12 +91,13 @@ class Column:
             "extra": self.extra,
             "precision": self.precision,
             "scale": self.scale,
+            "json_as_text": self.json_as_text,
         }
 
     @property
     def generated(self) -> bool:
         """Whether MySQL computes it: it is archived and proven, and left out when rows come back."""
-        return bool(re.search(r"(virtual|stored|persistent) generated", self.extra.lower()))
+        return _is_generated(self.extra)
 
     @cached_property
     def data_type(self) -> str:
@@ -102,6 +113,8 @@ class Column:
                 return f"ifnull({self.canonical}, '~'), ','"
             case "length":
                 return f"if({name} is null, '~', concat(length({self.canonical}), ':', {self.canonical}))"
+            case "digest" if self.faithful:
+                return f"if({name} is null, '~', if({self.faithful}, sha2({self.canonical}, 256), null))"
             case "digest":
                 return f"if({name} is null, '~', sha2({self.canonical}, 256))"
             case "bits":
@@ -118,9 +131,15 @@ def column(
     extra: str = "",
     precision: int | None = None,
     scale: int | None = None,
+    json_as_text: bool = False,
 ) -> Column | None:
-    """How a column travels; the arguments are those of ``information_schema.columns``. None for a type not known."""
+    """How a column travels; the arguments are those of ``information_schema.columns``. None for a type not known.
+
+    ``json_as_text``: of a JSON value its text is enough.
+    """
     c = quoted(name)
+    faithful = ""
+    generated = _is_generated(extra)
     unsigned = "unsigned" in column_type.lower()
     text = f"cast({c} as binary)"
     printed = f"cast(cast({c} as char) as binary)"
@@ -151,16 +170,19 @@ def column(
         case "date" | "datetime" | "timestamp" | "time" | "uuid" | "inet4" | "inet6":
             canonical, kind, part, arrow = printed, "text", "comma", pa.string()
         case "enum" | "set" if _has_empty_label(column_type):
-            # '' is a label and also what MySQL prints for no label: only the number tells them apart.
-            canonical, kind, part = number, "number", "comma"
+            # '' is a label and also what MySQL prints for no label: only the number tells them apart. {c}+0 would be a
+            # DOUBLE in MySQL, too small for a SET of 54 labels.
+            canonical, kind, part = f"cast(cast({c} as unsigned) as binary)", "number", "comma"
             arrow = pa.int32() if data_type == "enum" else pa.decimal128(20, 0)
         case "char" | "varchar" | "tinytext" | "text" | "enum" | "set":
-            kind, arrow = ("text", pa.string()) if charset in _UTF8 else ("bytes", pa.binary())
+            kind, arrow = ("text", pa.string()) if charset in UTF8 else ("bytes", pa.binary())
         case "mediumtext" | "longtext":
             part = "digest"
-            kind, arrow = ("text", pa.string()) if charset in _UTF8 else ("bytes", pa.binary())
+            kind, arrow = ("text", pa.string()) if charset in UTF8 else ("bytes", pa.binary())
         case "json":  # MySQL's own; MariaDB's is a longtext
             canonical, kind, part, arrow = printed, "text", "digest", pa.string()
+            if not (json_as_text or generated):  # MySQL computes a generated one anew
+                faithful = _faithful(c)
         case "binary" | "varbinary" | "tinyblob" | "blob":
             pass
         case "mediumblob" | "longblob":
@@ -170,8 +192,48 @@ def column(
         case _:
             return None
     return Column(
-        name, column_type, nullable, charset, collation, extra, canonical, kind, part, arrow, precision, scale
+        name=name,
+        mysql_type=column_type,
+        nullable=nullable,
+        charset=charset,
+        collation=collation,
+        extra=extra,
+        canonical=canonical,
+        kind=kind,
+        part=part,
+        arrow=arrow,
+        precision=precision,
+        scale=scale,
+        faithful=faithful,
+        json_as_text=json_as_text and data_type == "json" and not generated,
     )
+
+
+#: Types inside JSON that any text of it brings back.
+_JSON_TYPES = "'DOUBLE', 'STRING', 'BOOLEAN', 'NULL', 'ARRAY', 'OBJECT'"
+
+
+def _faithful(c: str) -> str:
+    """SQL that is true where the text of a JSON value is all there is of it, false or NULL where it is not.
+
+    JSON_TABLE walks every member of an object (``$**.*``) and every element of an array (``$**[*]``) at any depth. Of a
+    number or an opaque value its text is read again: which integers it makes UNSIGNED is MySQL's own matter. Comparing
+    the whole with what is made of its text would not do alone: JSON calls a DECIMAL equal to a DOUBLE.
+    """
+    text = f"cast({c} as char)"
+    lost = (
+        f"json_type({{v}}) not in ({_JSON_TYPES}) and json_type({{v}}) <> json_type(cast(cast({{v}} as char) as json))"
+    )
+    inner = " and ".join(
+        f"not exists (select 1 from json_table({c}, '{path}' columns (el_value json path '$')) as el_json "
+        f"where {lost.format(v='el_json.el_value')})"
+        for path in ("$**.*", "$**[*]")
+    )
+    return f"if(json_valid({text}), not ({lost.format(v=c)}) and {inner} and {c} = cast({text} as json), null)"
+
+
+def _is_generated(extra: str) -> bool:
+    return bool(re.search(r"(virtual|stored|persistent) generated", extra.lower()))
 
 
 _PLAIN_GEOMETRY = ("geometry", "point", "linestring", "polygon", "geometrycollection", "geomcollection")
@@ -191,6 +253,12 @@ def _has_empty_label(column_type: str) -> bool:
 def select_list(columns: Sequence[Column]) -> str:
     """The canonical bytes of every column, called c0, c1, …"""
     return ", ".join(f"{column.canonical} as c{number}" for number, column in enumerate(columns))
+
+
+def faithful_sql(columns: Sequence[Column]) -> str:
+    """SQL that is 1 for a row whose copy brings back every value, in its types too, else 0; empty if all do."""
+    asked = [f"({quoted(one.name)} is null or {one.faithful})" for one in columns if one.faithful]
+    return f"ifnull({' and '.join(asked)}, false)" if asked else ""
 
 
 def hash_sql(columns: Sequence[Column]) -> str:
@@ -326,13 +394,13 @@ def literal(column: Column, value: bytes) -> str:
     A string that is compared with a number is converted, and '' or 'abc' would equal 0: so a number is a number only
     for a column of numbers, and text has the column's own character set.
     """
+    if column.data_type == "decimal":  # also one of more than 38 digits, which is text on S3
+        return _checked(value, r"-?[0-9]+(\.[0-9]+)?")
     match column.kind:
         case "number" if column.data_type == "year":
             return f"'{int(value):04d}'"  # a number below 100 would be a year of two digits
         case "number":
             return str(int(value))
-        case "decimal":
-            return _checked(value, r"-?[0-9]+(\.[0-9]+)?")
         case "bits":
             number = repr(float(pa.Array.from_buffers(pa.float64(), 1, [None, pa.py_buffer(value)])[0].as_py()))
             return number if "e" in number else f"{number}e0"

@@ -196,7 +196,11 @@ LEFT = {
     "child": "rows of another table hang on them; archive those first",
     "newest": "the newest AUTO_INCREMENT is kept",
     "busy": "somebody held their locks; they come again with the next run",
+    "unsettled": "somebody held their locks, perhaps an earlier transaction of ours whose end nobody knows; the next "
+    "run looks again",
     "hold": "they are under a hold",
+    "json": "their JSON holds types that its text does not have, such as DECIMAL or DATE; json: text under archive: "
+    "lets them go as text",
 }
 
 

@@ -5,7 +5,7 @@ In: the sources, and what the user chose. Out: ``TableSize`` per table, and its 
 No row is read. Rows and bytes are InnoDB's estimates; a histogram is what the optimizer expects of each month of an
 index (``EXPLAIN``, a dive of some pages), because a count would read a whole index of a table that is looked at for
 being large. InnoDB calls no range more than half of a table, so ranges of a month are added up. ``exact`` counts in the
-index after all.
+index after all. The index is named by USE INDEX: for one that is forced, MySQL 8 saves itself the dive.
 
 The age column is the policy's. A table without one shows the first date in its indexes, to choose a policy by.
 """
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from el import config, settings
+from el.archive.table import indexes
 from el.config import Source, Table
 from el.duration import Span
 from el.mysql.connection import Connection, connected, quoted, rows
@@ -29,6 +30,8 @@ _MONTHS = 240
 #: Full months whose mean is the growth.
 _GROWTH = 3
 _BAR = 40
+#: The first moment of each type that is one. A zero TIMESTAMP is in MySQL's eyes as late as any literal before 1970.
+_FIRST_MOMENT = {"timestamp": datetime(1970, 1, 1, 0, 0, 1)}
 
 
 @dataclass(frozen=True)
@@ -101,16 +104,19 @@ def _database(
     source: Source, policies: dict[str, Table], wanted: list[str] | None, limit: int, exact: bool, now: datetime
 ) -> Iterator[TableSize]:
     with connected(source.name, settings.archive_mysql(source.name)) as connection:
+        ((any_case,),) = rows(connection, "select @@lower_case_table_names")
+        # As the source file spells them: such a server lists names in lower case.
+        spelled = {name.lower(): name for name in policies} if any_case else {}
         listed = [
-            (str(name), int(many or 0), int(data or 0), int(index or 0), int(free or 0))
+            (spelled.get(str(name), str(name)), int(many or 0), int(data or 0), int(index or 0), int(free or 0))
             for name, many, data, index, free in rows(
                 connection,
                 "select table_name, table_rows, data_length, index_length, data_free from information_schema.tables "
                 "where table_schema = database() and table_type = 'BASE TABLE'",
             )
-            if wanted is None or str(name) in wanted
+            if wanted is None or spelled.get(str(name), str(name)) in wanted
         ]
-        dates = _dates(connection)
+        dates = {spelled.get(name, name): found for name, found in _dates(connection).items()}
         for name, many, data, index, free in sorted(listed, key=lambda one: one[2] + one[3], reverse=True)[:limit]:
             policy = policies[name].retention if name in policies else None
             dated = dates.get(name, {})
@@ -118,7 +124,7 @@ def _database(
             if age not in dated:
                 yield TableSize(f"{source.name}.{name}", many, data, index, free, None, (), None, (), False)
                 continue
-            dives = _Dives(connection, name, age, dated[age], exact)
+            dives = _Dives(connection, name, dated[age], exact)
             months = tuple(dives.months(now))
             total = max(many, sum(month.rows for month in months), 1)
             classes = {policy.name: policy.keep} if policy else source.classes
@@ -140,20 +146,29 @@ def _database(
             )
 
 
-def _dates(connection: Connection) -> dict[str, dict[str, str]]:
-    """Per table its dates that come first in an index, each with the index; one that looks like a creation first."""
-    found: dict[str, dict[str, str]] = {}
-    asked = rows(
+@dataclass(frozen=True)
+class _Date:
+    """A column that holds dates, an index that begins with it, and the first moment that its type has."""
+
+    column: str
+    index: str
+    first: datetime
+
+
+def _dates(connection: Connection) -> dict[str, dict[str, _Date]]:
+    """Per table its dates that come first in an index, by name; one that looks like a creation first."""
+    dates = rows(
         connection,
-        "select s.table_name, s.column_name, s.index_name from information_schema.statistics s "
-        "join information_schema.columns c on c.table_schema = s.table_schema and c.table_name = s.table_name "
-        "and c.column_name = s.column_name "
-        "where s.table_schema = database() and s.seq_in_index = 1 and s.sub_part is null "
-        "and c.data_type in ('date', 'datetime', 'timestamp') "
-        "order by s.table_name, c.column_name not like '%creat%', c.ordinal_position, s.index_name",
+        "select table_name, column_name, data_type from information_schema.columns where table_schema = database() "
+        "and data_type in ('date', 'datetime', 'timestamp') "
+        "order by table_name, column_name not like '%creat%', ordinal_position",
     )
-    for table, column, index in asked:
-        found.setdefault(str(table), {}).setdefault(str(column), str(index))
+    by_column = {(index.table, index.column): index.name for index in indexes(connection)}
+    found: dict[str, dict[str, _Date]] = {}
+    for table, column, data_type in ((str(table), str(column), str(kind).lower()) for table, column, kind in dates):
+        if index := by_column.get((table, column)):
+            first = _FIRST_MOMENT.get(data_type, datetime(1, 1, 1))
+            found.setdefault(table, {})[column] = _Date(column, index, first)
     return found
 
 
@@ -163,33 +178,39 @@ class _Dives:
 
     connection: Connection
     table: str
-    age: str
-    index: str
+    age: _Date
     exact: bool
 
     def between(self, begin: datetime | None, end: datetime | None) -> int:
         """Rows at or after ``begin`` and before ``end``; rows without a date are in none."""
-        limits = [(">=", begin or datetime(1, 1, 1)), ("<", end)]
-        where = " and ".join(f"{quoted(self.age)} {sign} '{moment}'" for sign, moment in limits if moment)
-        query = f"from {quoted(self.table)} force index ({quoted(self.index)}) where {where}"
+        limits = [(">=", begin or self.age.first), ("<", end)]
+        column = quoted(self.age.column)
+        where = " and ".join(f"{column} {sign} '{moment}'" for sign, moment in limits if moment)
+        query = f"from {self._indexed} where {where}"
         if self.exact:
             return int(rows(self.connection, f"select count(*) {query}")[0][0])
         with self.connection.cursor() as cursor:
-            cursor.execute(f"explain select 1 {query}")
-            names = [str(column[0]).lower() for column in cursor.description or ()]
+            cursor.execute(f"explain format=traditional select 1 {query}")
+            names = [str(label[0]).lower() for label in cursor.description or ()]
             return sum(int(line[names.index("rows")] or 0) for line in cursor.fetchall())
+
+    @property
+    def _indexed(self) -> str:
+        return f"{quoted(self.table)} use index ({quoted(self.age.index)})"
 
     def months(self, now: datetime) -> Iterator[Month]:
         """The months from the oldest row to the newest; nothing if there is no row with a date."""
-        column, table = quoted(self.age), f"{quoted(self.table)} force index ({quoted(self.index)})"
-        ends = rows(
+        column = quoted(self.age.column)
+        ((year, month, newest_year, newest_month),) = rows(
             self.connection,
-            f"select date_format(min({column}), '%Y-%m-01'), date_format(max({column}), '%Y-%m-01') from {table} "
-            f"where {column} >= '0001-01-01'",
+            # The month of a date that is partly zero is 0.
+            f"select year(min({column})), greatest(month(min({column})), 1), "
+            f"year(max({column})), greatest(month(max({column})), 1) from {self._indexed} "
+            f"where {column} >= '{self.age.first}'",
         )
-        oldest, newest = (datetime.fromisoformat(text) if text else None for text in ends[0])
-        if oldest is None or newest is None:
+        if newest_year is None:
             return
+        oldest, newest = datetime(year, month, 1), datetime(newest_year, newest_month, 1)
         first = max(oldest, Span("", _MONTHS - 1, 0).before(now.replace(day=1, hour=0, minute=0, second=0)))
         if first > oldest:
             yield Month(None, self.between(None, first))
@@ -197,7 +218,8 @@ class _Dives:
         begin = first
         while begin <= newest:
             end = Span("", 1, 0).after(begin)
-            yield Month(begin, self.between(begin, end))
+            # A date that is partly zero comes before the first day of its month.
+            yield Month(begin, self.between(None if begin == oldest else begin, end))
             begin = end
 
 

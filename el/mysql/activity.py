@@ -13,10 +13,14 @@ transaction, or has committed and is visible to the reads that follow.
 from __future__ import annotations
 
 import random
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
+
+import pymysql
 
 from el.errors import SourceError
 from el.mysql.connection import Connection, rows
@@ -24,6 +28,8 @@ from el.mysql.connection import Connection, rows
 #: Most transactions are short: waiting this long for them saves reading their rows again.
 _PATIENCE_SECONDS = 2.0
 _FRESH_SECONDS = 30
+#: MySQL's error where bytes are no text of a character set.
+_NO_TEXT = 3854
 #: The transaction list is renewed only when nobody read it for 0.1 s.
 _PAUSE_SECONDS = 0.15
 #: Several of us on one server would freeze it for each other: the pauses grow, and no two are alike.
@@ -32,6 +38,9 @@ _SECOND = timedelta(seconds=1)
 
 #: Threads of the server itself, which wait for work and write nothing of their own.
 _NO_WRITER = ("Sleep", "Daemon", "Binlog Dump", "Binlog Dump GTID")
+#: Bytes of a statement that are looked at, and what begins one that writes nothing unless it waits.
+_BEGINNING = 200
+_WRITES_NOTHING = re.compile(rb"\s*(select|show|explain|desc|describe|kill)\s", re.IGNORECASE)
 _APPLIES = "(command like 'Slave%' or (user = 'system user' and command in ('Query', 'Connect')))"
 
 
@@ -55,16 +64,18 @@ def look(connection: Connection, source: str, asked: float) -> Activity:
     Raises:
         SourceError: the transaction list never showed our own query.
     """
-    applies = bool(rows(connection, f"select count(*) from information_schema.processlist where {_APPLIES}")[0][0])
+    appliers, _ = _shown(connection, source, f"select count(*) from information_schema.processlist where {_APPLIES}")
+    applies = bool(appliers[0][0])
     rows(connection, "start transaction with consistent snapshot")
     try:
-        running = waited = _running(connection, asked)
+        running = waited = _running(connection, source, asked)
         listed, own_start = _listed(connection, source)
         first = set(listed)
         # What began later is no concern of ours, except the transactions of statements that were waiting until now.
-        while (running or _known(listed)) and time.monotonic() < asked + _PATIENCE_SECONDS:
+        # MySQL's own short transactions (statistics, GTIDs) belong to no connection either, and are waited for.
+        while (running or listed) and time.monotonic() < asked + _PATIENCE_SECONDS:
             time.sleep(_PAUSE_SECONDS)
-            running = _running(connection, asked)
+            running = _running(connection, source, asked)
             now, _ = _listed(connection, source)
             listed = {(thread, start) for thread, start in now if (thread, start) in first or thread in waited}
     finally:
@@ -84,24 +95,55 @@ def _known(listed: set[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
     return {(thread, start) for thread, start in listed if thread}
 
 
-def _running(connection: Connection, asked: float) -> dict[int, timedelta]:
+def _running(connection: Connection, source: str, asked: float) -> dict[int, timedelta]:
     """Connections with a statement that may write and that began before ``asked``, and its age then.
 
     A plain SELECT writes nothing; one that waits for a lock may call a function that does.
     """
-    passed = timedelta(seconds=time.monotonic() - asked)
-    found = rows(
+    listed, moment = _shown(
         connection,
-        "select id, time from information_schema.processlist "
+        source,
+        # As bytes: MySQL refuses to compare with a text what is none.
+        f"select id, time, left(cast(coalesce(info, '') as binary), {_BEGINNING}), coalesce(state, '') "
+        "from information_schema.processlist "
         f"where id <> connection_id() and command not in {_NO_WRITER} and not {_APPLIES} "
         "and user not in ('system user', 'event_scheduler') "
-        "and (info is not null or command in ('Query', 'Execute', 'Long Data')) "
-        "and (coalesce(info, '') not regexp '^[[:space:]]*(select|show|explain|desc|describe|kill)[[:space:]]' "
-        "or state like 'Waiting for %')",
+        "and (info is not null or command in ('Query', 'Execute', 'Long Data'))",
     )
+    found = [
+        (thread, seconds)
+        for thread, seconds, statement, state in listed
+        if not _WRITES_NOTHING.match(statement) or str(state).startswith("Waiting for ")
+    ]
+    passed = timedelta(seconds=moment - asked)
     # TIME has whole seconds, so one more.
     ages = {int(thread): timedelta(seconds=max(int(seconds or 0), 0)) + _SECOND - passed for thread, seconds in found}
     return {thread: age for thread, age in ages.items() if age >= timedelta(0)}
+
+
+def _shown(connection: Connection, source: str, sql: str) -> tuple[list[tuple[Any, ...]], float]:
+    """The rows of a list of what is under way, and ``time.monotonic()`` right before it was asked for.
+
+    As long as a statement runs whose bytes are no text (a literal of a BLOB), MySQL shows neither list to anybody.
+
+    Raises:
+        SourceError: such a statement did not end.
+    """
+    deadline = time.monotonic() + _FRESH_SECONDS
+    while True:
+        moment = time.monotonic()
+        try:
+            return rows(connection, sql), moment
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != _NO_TEXT:
+                raise
+        if time.monotonic() > deadline:
+            raise SourceError(
+                f"source {source}: MySQL shows no list of what is under way, because a statement with bytes that are "
+                f"no text (a literal of a BLOB) has been running for {_FRESH_SECONDS} s (error {_NO_TEXT}). Nothing "
+                "was read. Run again when it has ended."
+            )
+        time.sleep(random.uniform(_PAUSE_SECONDS, 2 * _PAUSE_SECONDS))  # noqa: S311 # guards no secret
 
 
 def _listed(connection: Connection, source: str) -> tuple[set[tuple[int, datetime]], datetime]:
@@ -114,12 +156,12 @@ def _listed(connection: Connection, source: str) -> tuple[set[tuple[int, datetim
     pause = _PAUSE_SECONDS
     while True:
         mark = uuid4().hex
-        found = rows(
+        found, _ = _shown(
             connection,
+            source,
             f"/* {mark} */ select coalesce(trx_mysql_thread_id, 0), trx_started, "
-            f"trx_mysql_thread_id = connection_id() and coalesce(trx_query, '') like '%{mark}%' "
-            "from information_schema.innodb_trx where trx_rows_modified > 0 or trx_query is not null "
-            "or coalesce(trx_mysql_thread_id, 0) = 0",
+            f"trx_mysql_thread_id = connection_id() and locate('{mark}', cast(coalesce(trx_query, '') as binary)) > 0 "
+            "from information_schema.innodb_trx where trx_rows_modified > 0 or trx_query is not null",
         )
         own = [start for _, start, is_own in found if is_own]
         if own:

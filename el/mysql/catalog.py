@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+
+import pymysql
 
 from el.config import Table, nearest, raw_name
 from el.errors import ConfigError
 from el.mysql import cursors, options, types
-from el.mysql.connection import Connection, quoted, rows
+from el.mysql.connection import LOST, Connection, create_table, quoted, rows
 from el.mysql.cursor import Cursor
 from el.mysql.types import CatalogColumn, Column, Options
 
@@ -29,6 +31,10 @@ ADDED_COLUMNS = ("_seq", "_extracted_at", "_deleted_at", "_dlt_load_id")
 _NOW = re.compile(r"current_timestamp|now\(|utc_timestamp|localtime|sysdate|curdate", re.IGNORECASE)
 #: Redshift's own limit.
 _MAX_COLUMNS = 1600
+#: So many tables are asked about in one statement.
+_TABLES_AT_ONCE = 200
+#: A table or a column that the user has no right on.
+_NO_RIGHT = (1142, 1143)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ class TableShape:
             (c.name, c.mysql_type, c.select, str(c.arrow), c.redshift, c.hashed, c.on_oversize, c.on_zero_date)
             for c in self.columns
         ]
-        key = [c.name for c in self.primary_key]
+        # A pass goes on behind the last key that was read: another collation has another order.
+        key = [f"{c.name} collate {c.collation}" if c.ordered_as_text else c.name for c in self.primary_key]
         cursor = self.cursor and (self.cursor.name, self.cursor.kind, self.cursor.zone)
         return sha256(json.dumps([facts, key, cursor]).encode()).hexdigest()[:16]
 
@@ -75,23 +82,29 @@ class About:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A database as MySQL describes it: what the user may read, each by its MySQL name. ``keys``: primary keys."""
+    """A database as MySQL describes it: what the user may read, each by its MySQL name. ``keys``: primary keys.
+
+    ``partly_readable``: tables with columns that the user may not read, which MySQL does not even list.
+    """
 
     columns: Mapping[str, Mapping[str, CatalogColumn]]
     keys: Mapping[str, Sequence[str]]
     about: Mapping[str, About]
     behaviour: cursors.Behaviour
+    partly_readable: frozenset[str] = frozenset()
 
 
-def read_catalog(connection: Connection) -> Catalog:
-    """Ask once for a whole source."""
-    columns = _columns(connection)
+def read_catalog(connection: Connection, tables: Collection[str] | None = None) -> Catalog:
+    """Ask once for a whole source. ``tables``: those that matter; None: all."""
+    columns = _columns(connection, tables)
     # MariaDB lists the invisible end of a row's life in the key of a system-versioned table; we read living rows.
     keys = {
         table: [name for name in names if name in columns.get(table, ())]
         for table, names in _primary_keys(connection).items()
     }
-    return Catalog(columns, keys, _tables(connection), cursors.read_behaviour(connection))
+    wanted = [table for table in columns if tables is None or table in tables]
+    partly_readable = frozenset(_partly_readable(connection, wanted))
+    return Catalog(columns, keys, _tables(connection), cursors.read_behaviour(connection, tables), partly_readable)
 
 
 def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, TableShape]:
@@ -100,7 +113,7 @@ def read_shapes(connection: Connection, tables: Sequence[Table]) -> dict[str, Ta
     Raises:
         ConfigError: with every problem of every table.
     """
-    return shapes(read_catalog(connection), tables)
+    return shapes(read_catalog(connection, {table.name for table in tables}), tables)
 
 
 def shapes(catalog: Catalog, tables: Sequence[Table]) -> dict[str, TableShape]:
@@ -113,9 +126,33 @@ def shapes(catalog: Catalog, tables: Sequence[Table]) -> dict[str, TableShape]:
     problems: list[str] = []
     made = {}
     for table in tables:
-        if table.name not in about or not (table.name in columns or about[table.name].broken):
+        if table.name in about and not (table.name in columns or about[table.name].broken):
+            problems.append(
+                table.problem(
+                    "",
+                    "MySQL shows none of its columns to the user: grant select on it and, if it is a view, grant "
+                    "execute on the functions that it calls",
+                )
+            )
+            continue
+        if table.name not in about:
             known = nearest(table.name, about)
-            problems.append(table.problem("", f"no such table in MySQL, or the user may not read it{known}"))
+            problems.append(
+                table.problem(
+                    "",
+                    f"no such table in MySQL, or the user may not read it{known}. A right that comes from a role "
+                    "counts while the role is active: set default role",
+                )
+            )
+            continue
+        if table.name in catalog.partly_readable:
+            problems.append(
+                table.problem(
+                    "",
+                    "the user has no right on some of its columns, which MySQL does not even list. Grant select on the "
+                    "whole table, or read a view of the columns that may be read",
+                )
+            )
             continue
         if about[table.name].broken:
             problems.append(
@@ -196,6 +233,7 @@ def _shape(
         )
     if problems:
         return None, problems
+    made = [types.as_key(column) if column.name in key else column for column in made]
     by_name = {column.name: column for column in made}
     return TableShape(
         name=table.name,
@@ -210,8 +248,13 @@ def _shape(
 
 
 def _warnings(about: About) -> tuple[str, ...]:
-    if about.engine.lower() not in ("myisam", "aria", "memory", "csv", "mrg_myisam", "archive"):
+    if about.engine.lower() in ("innodb", ""):  # a view has none
         return ()
+    if about.engine.lower() not in ("myisam", "aria", "memory", "csv", "mrg_myisam", "archive"):
+        return (
+            f"the table's engine is {about.engine}, whose open transactions el does not see: a row that is committed "
+            "later than overlap behind its cursor is missed. Remedy: engine InnoDB",
+        )
     return (
         f"the table's engine is {about.engine}, which has no transactions: rows are read while their statement runs, "
         "and rows that a crash or a failed statement takes back stay in Redshift. Remedy: engine InnoDB",
@@ -237,21 +280,41 @@ def _tables(connection: Connection) -> dict[str, About]:
     }
 
 
-def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
+def _partly_readable(connection: Connection, tables: Sequence[str]) -> list[str]:
+    """The tables with columns that the user may not read: with rights on columns alone MySQL lists only those."""
+    found = []
+    for first in range(0, len(tables), _TABLES_AT_ONCE):
+        batch = tables[first : first + _TABLES_AT_ONCE]
+        try:
+            rows(connection, " union all ".join(f"select 1 from (select * from {quoted(t)} limit 0) t" for t in batch))
+        except pymysql.err.MySQLError as error:
+            if len(batch) > 1:
+                found += [table for table in batch if _partly_readable(connection, [table])]
+            elif error.args[0] in _NO_RIGHT:
+                found += batch
+            elif error.args[0] in LOST:
+                raise
+    return found
+
+
+def _columns(connection: Connection, tables: Collection[str] | None) -> dict[str, dict[str, CatalogColumn]]:
     version = str(rows(connection, "select version()")[0][0])
-    checks = _mariadb_checks(connection) if "mariadb" in version.lower() else set()
+    checks = _mariadb_checks(connection, tables) if "mariadb" in version.lower() else set()
     long_lat = swaps_axes(version)
     found: dict[str, dict[str, CatalogColumn]] = defaultdict(dict)
-    for table, name, data_type, column_type, nullable, length, precision, scale, comment, extra, default in rows(
+    for table, name, data_type, column_type, nullable, length, precision, scale, *more in rows(
         connection,
         "select table_name, column_name, data_type, column_type, is_nullable, character_maximum_length, "
-        "numeric_precision, numeric_scale, column_comment, extra, column_default from information_schema.columns "
-        "where table_schema = database() order by table_name, ordinal_position",
+        "numeric_precision, numeric_scale, column_comment, extra, column_default, character_set_name, collation_name "
+        "from information_schema.columns where table_schema = database() order by table_name, ordinal_position",
     ):
+        comment, extra, default, charset, collation = more
         found[str(table)][str(name)] = CatalogColumn(
             name=str(name),
             data_type=str(data_type).lower(),
-            column_type=str(column_type).lower() if str(data_type).lower() not in ("enum", "set") else str(column_type),
+            column_type=types.plain_type(str(column_type).lower())
+            if str(data_type).lower() not in ("enum", "set")
+            else str(column_type),
             nullable=str(nullable).upper() == "YES",
             length=int(length) if length is not None else None,
             precision=int(precision) if precision is not None else None,
@@ -262,6 +325,8 @@ def _columns(connection: Connection) -> dict[str, dict[str, CatalogColumn]]:
             long_lat=long_lat,
             extra=str(extra).lower(),
             starts_fixed=starts_fixed(default, str(nullable).upper() == "YES"),
+            charset=str(charset) if charset else None,
+            collation=str(collation) if collation else None,
         )
     return dict(found)
 
@@ -275,12 +340,12 @@ def starts_fixed(default: str | None, nullable: bool) -> bool:
 
 def swaps_axes(version: str) -> bool:
     """Whether ``st_astext`` writes y before x for SRIDs that are defined so: since MySQL 8, never in MariaDB."""
-    return "mariadb" not in version.lower() and not version.startswith("5.")
+    return "mariadb" not in version.lower()
 
 
-def _mariadb_checks(connection: Connection) -> set[tuple[str, str]]:
+def _mariadb_checks(connection: Connection, tables: Collection[str] | None) -> set[tuple[str, str]]:
     """The CHECKs of each table. Not joined to the columns: MariaDB would open every table of every database."""
-    return {
+    found = {
         (str(table), str(clause))
         for table, clause in rows(
             connection,
@@ -288,6 +353,22 @@ def _mariadb_checks(connection: Connection) -> set[tuple[str, str]]:
             "where constraint_schema = database()",
         )
     }
+    # To a user with rights on tables alone it lists none. What makes the table tells as well, one by one.
+    unsure = rows(
+        connection,
+        "select distinct c.table_name from information_schema.columns c where c.table_schema = database() "
+        "and c.data_type = 'longtext'",
+    )
+    for (table,) in unsure:
+        if str(table) not in {known for known, _ in found} and (tables is None or str(table) in tables):
+            found |= {(str(table), clause) for clause in json_checks(create_table(connection, str(table)))}
+    return found
+
+
+def json_checks(create_table: str) -> set[str]:
+    """The CHECKs by which MariaDB makes a column JSON, of what SHOW CREATE TABLE prints."""
+    # At the end of a line, behind the comment: a comment with these words does not end there.
+    return set(re.findall(r" CHECK \((json_valid\(`(?:[^`]|``)+`\))\),?$", create_table, re.MULTILINE))
 
 
 def _primary_keys(connection: Connection) -> dict[str, list[str]]:

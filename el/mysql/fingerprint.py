@@ -59,14 +59,15 @@ def _newest(shape: TableShape, lo: str | None) -> str:
 def fingerprint(connection: Connection, shape: TableShape, lo: str | None) -> Fingerprint:
     """The fingerprint of the rows of a window."""
     parts = ", ".join(_part(column) for column in shape.columns)
-    # Half of an MD5 as a number, combined by xor and by sum: xor alone would not see two equal rows of a table
-    # without a key. A row too large to be put into one text has no hash; rand() says "changed" then.
-    number = "coalesce(cast(conv(left(hash, 16), 16, 10) as unsigned), floor(rand() * 1e18))"
+    # A quarter of a SHA-256 as a number, combined by xor and by sum: xor alone would not see two equal rows of a table
+    # without a key. (MD5 is no function of MySQL 9.7 any more.) A row too large to be put into one text has no hash;
+    # rand() says "changed" then. Both are cast: a BIGINT UNSIGNED beside a DOUBLE is a DOUBLE, which BIT_XOR refuses.
+    number = "coalesce(cast(conv(left(hash, 16), 16, 10) as unsigned), cast(floor(rand() * 1e18) as unsigned))"
     null = f"{quoted(shape.cursor.name)} is null" if shape.cursor and shape.cursor.nullable else "0"
     count, xor, total, nulls = rows(
         connection,
         f"select count(*), coalesce(bit_xor({number}), 0), coalesce(sum(crc32(hash)), 0), coalesce(sum(no_cursor), 0) "
-        f"from (select md5(concat_ws(',', {parts})) as hash, {null} as no_cursor from {quoted(shape.name)} "
+        f"from (select sha2(concat_ws(',', {parts}), 256) as hash, {null} as no_cursor from {quoted(shape.name)} "
         f"where {window_condition(shape, lo)}) hashed",
     )[0]
     return Fingerprint(int(count), f"{int(xor):016x}{int(total):x}", int(nulls))
@@ -76,5 +77,5 @@ def _part(column: Column) -> str:
     # Text is hashed by itself, so that no comma and no '-' in it can be taken for another row's.
     value = column.select
     if column.is_text or column.hashed or column.arrow == pa.binary():
-        value = f"md5({value})"
+        value = f"sha2({value}, 256)"
     return f"coalesce({value}, '-')"

@@ -7,8 +7,8 @@ moment brings old versions back under old cursors, and a failover to a replica t
 were read: in both no window finds the rows that now differ, only a full copy does.
 
 What tells a server: MySQL has ``server_uuid``, which lies in the data folder and so survives a change of host (RDS
-Multi-AZ). MariaDB has none: host name, port and server_id. What tells a history: GTIDs where they are written, and on
-MariaDB and MySQL 8.0.30+ the position in InnoDB's log, which only grows on one data folder.
+Multi-AZ). MariaDB has none: host name, port and server_id. What tells a history: GTIDs where every write gets one, and
+on MariaDB and MySQL 8.0.30+ the position in InnoDB's log, which only grows on one data folder.
 """
 
 from __future__ import annotations
@@ -22,25 +22,34 @@ from el.mysql.connection import Connection, rows
 Change = Literal["same", "continued", "other", "went back"]
 
 
-def read_server(connection: Connection) -> Server:
-    """Who answers at this connection, and how far its history has come."""
+def read_server(connection: Connection, replica: bool = False) -> Server:
+    """Who answers at this connection, and how far its history has come.
+
+    ``replica``: all that it has came with a GTID from elsewhere, whether or not it gives them to writes of its own.
+    """
     variables = dict(
         rows(
             connection,
             "show global variables where variable_name in "
-            "('server_uuid', 'hostname', 'port', 'server_id', 'gtid_executed', 'gtid_current_pos')",
+            "('server_uuid', 'hostname', 'port', 'server_id', 'gtid_executed', 'gtid_current_pos', 'gtid_mode', "
+            "'log_bin')",
         )
     )
     positions = rows(
         connection,
         "show global status where variable_name in ('Innodb_lsn_current', 'Innodb_redo_log_current_lsn')",
     )
-    return from_variables(variables, [int(value) for _, value in positions])
+    return from_variables(variables, [int(value) for _, value in positions], replica)
 
 
-def from_variables(variables: dict[str, str], positions: list[int]) -> Server:
+def from_variables(variables: dict[str, str], positions: list[int], replica: bool = False) -> Server:
     """``Server`` from what SHOW prints; the one place that knows MySQL from MariaDB here."""
     gtid = variables.get("gtid_executed", variables.get("gtid_current_pos", ""))
+    # Without the binary log, or with MySQL's gtid_mode OFF or OFF_PERMISSIVE, writes get no GTID: the position of the
+    # past stands still, and would say for ever that nothing is missing.
+    counts_on = variables.get("log_bin") == "ON" and variables.get("gtid_mode", "ON") in ("ON", "ON_PERMISSIVE")
+    if not (counts_on or replica):
+        gtid = ""
     return Server(
         id=variables.get("server_uuid") or "{hostname}:{port}/{server_id}".format_map(variables),
         gtid=re.sub(r"\s", "", gtid) or None,
@@ -82,6 +91,22 @@ def holds(now: str, before: str) -> bool:
         for origin, ranges in need.items()
         for low, high in ranges
     )
+
+
+def of_origins(position: str | None, known: str | None) -> str | None:
+    """The part of a replica's GTID position that comes from where the primary's does.
+
+    A replica may have transactions of its own (a user was made there): no other server will ever have them.
+    """
+    if position is None or known is None:
+        return position
+    origins = {_origin(part) for part in known.split(",")}
+    return ",".join(part for part in position.split(",") if _origin(part) in origins) or None
+
+
+def _origin(part: str) -> str:
+    """MySQL's server, whatever the tag; MariaDB's domain."""
+    return part.split(":")[0].lower() if ":" in part else part.split("-")[0]
 
 
 def _intervals(position: str) -> dict[str, list[tuple[int, int]]]:

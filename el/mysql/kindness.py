@@ -15,11 +15,10 @@ from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
-import pymysql
-
 from el.config import ServerLimits
 from el.errors import SourceError
 from el.mysql.connection import Connection, rows
+from el.mysql.replication import read_status
 
 #: A server that is busy is asked again after so many seconds.
 _ASK_AGAIN = 1.0
@@ -140,32 +139,16 @@ class Kindness:
 
     def _lag(self, connection: Connection) -> int | None:
         """Seconds that the replica is behind; None if it has stopped."""
-        try:
-            found = _replica_status(connection)
-        except pymysql.err.MySQLError as error:
-            if error.args[0] != 1227:
-                raise
+        channels = read_status(connection)
+        if channels is None:
             raise SourceError(
                 f"source {self._source}: max_replica_lag needs a privilege on the replica to see its lag. Nothing was "
                 "read since. Grant it (MySQL: replication client; MariaDB: replica monitor) or leave the limit out"
-            ) from None
-        if not found:
+            )
+        if not channels:
             raise SourceError(
                 f"source {self._source}: max_replica_lag: the server that rows are read from shows no replica status "
                 "(SHOW REPLICA STATUS is empty, as on an Aurora reader). Leave the limit out"
             )
-        return None if None in found else max(lag for lag in found if lag is not None)
-
-
-def _replica_status(connection: Connection) -> list[int | None]:
-    """The lag of each channel."""
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("show replica status")
-        except pymysql.err.ProgrammingError as error:
-            if error.args[0] != 1064:  # MySQL 5.7 has the old name only
-                raise
-            cursor.execute("show slave status")
-        names = [column[0].lower() for column in cursor.description]
-        at = next(names.index(name) for name in ("seconds_behind_source", "seconds_behind_master") if name in names)
-        return [row[at] for row in cursor.fetchall()]
+        lags = [channel["seconds_behind_source"] for channel in channels]
+        return None if None in lags else max(lags)

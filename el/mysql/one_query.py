@@ -14,10 +14,12 @@ import pyarrow as pa
 from pymysql.cursors import SSCursor
 
 from el.mysql.catalog import TableShape
-from el.mysql.connection import connected
+from el.mysql.connection import bound, connected
 from el.settings import MySQL
 
 _BATCH_ROWS = 10_000
+#: The whole table is one statement. A client that died ends it: the server cannot send its rows (net_write_timeout).
+_SECONDS = 7 * 24 * 3600
 
 
 def stream(source: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[pa.RecordBatch]:
@@ -27,6 +29,7 @@ def stream(source: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[
         SourceError: MySQL refused, or the connection was lost.
     """
     with connected(source, server, as_text=True) as connection:
+        connection.query(bound(_SECONDS))
         cursor = connection.cursor(SSCursor)  # not closed: that would read the rows that are left
         cursor.execute(sql)
         while found := cursor.fetchmany(_BATCH_ROWS):

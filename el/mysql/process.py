@@ -121,6 +121,11 @@ class Process:
 def _url(server: MySQL) -> str:
     # prefer_socket: at 127.0.0.1 may be a tunnel, and the socket of that name on this machine another server's.
     options = {"ssl-mode": server.tls, "prefer_socket": "false"} | ({"ssl-ca": server.tls_ca} if server.tls_ca else {})
+    # connectorx prepares a query before our session's settings are made. Without a cache it is prepared once more
+    # behind them: literals of a TIMESTAMP and a server's own sql_mode would be fixed at the first time.
+    options["stmt_cache_size"] = "0"
+    # What a client takes. The server's own setting is about what it takes, and a row that it sends may be longer.
+    options["max_allowed_packet"] = str(2**30)
     if server.iam_region is not None:
         options["enable_cleartext_plugin"] = "true"  # how RDS takes a token; the connection is a verified one
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())

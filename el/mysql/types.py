@@ -11,6 +11,7 @@ own text, which is exact; ``concat`` makes it with less work than a cast.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +43,8 @@ class CatalogColumn:
     long_lat: bool = False  # MySQL 8: st_astext swaps the axes of many SRIDs unless it is told not to
     extra: str = ""
     starts_fixed: bool = False  # an insert that does not name it stores a constant, neither the time nor NULL
+    charset: str | None = None
+    collation: str | None = None
 
     @property
     def unsigned(self) -> bool:
@@ -85,6 +88,13 @@ class Column:
     on_zero_date: OnZeroDate = "null"
     hashed: bool = False
     comment: str = ""
+    charset: str | None = None
+    collation: str | None = None
+
+    @property
+    def ordered_as_text(self) -> bool:
+        """Whether chunks order it by its collation."""
+        return self.collation is not None and self.key == quoted(self.name)
 
     @property
     def is_date(self) -> bool:
@@ -173,14 +183,26 @@ def _long_text(column: CatalogColumn) -> _Form:
     return _json(column) if column.is_json else _free_text(MAX_VARCHAR)
 
 
-def _json(_: CatalogColumn) -> _Form:
-    text = _free_text(MAX_VARCHAR, "cast({c} as char)")
+def _or_error(text: str, number: str) -> str:
+    """A function's text, or error 1690 where there is none for a value: of one that is longer than max_allowed_packet.
+
+    MySQL makes such a text NULL, and that of JSON empty, with a warning that nobody sees. ``number`` is any that the
+    value has: of a constant the error would come without a row.
+    """
+    return f"coalesce({text}, if({{c}} is null, null, exp(1000 + {number})))"
+
+
+def _json(column: CatalogColumn) -> _Form:
+    # MariaDB's is text.
+    select = _or_error("nullif(cast({c} as char), '')", "json_depth({c})") if column.data_type == "json" else "{c}"
+    text = _free_text(MAX_VARCHAR, select)
     return replace(text, redshift="super", hint={"data_type": "json"}, is_json=True, can_cut=False)
 
 
 def _enum(column: CatalogColumn) -> _Form:
-    # Sorted by number but compared with a text as text: only the number orders and compares alike.
-    return _text(max(4 * (column.length or 0), 1), key="{c}+0")
+    # Sorted by number but compared with a text as text: only the number orders and compares alike. Not {c}+0, which in
+    # MySQL is a DOUBLE: a SET of 54 labels or more has numbers that it has not.
+    return _text(max(4 * (column.length or 0), 1), key="cast({c} as unsigned)")
 
 
 def _binary(_: CatalogColumn) -> _Form:
@@ -192,6 +214,7 @@ def _geometry(column: CatalogColumn) -> _Form:
     """EWKT, as Redshift's ST_GeomFromEWKT reads it: x before y, and SRID=…; before it where there is one."""
     wkt = "st_astext({c}, 'axis-order=long-lat')" if column.long_lat else "st_astext({c})"
     select = f"concat(if(st_srid({{c}}) = 0, '', concat('SRID=', st_srid({{c}}), ';')), {wkt})"
+    select = _or_error(select, "st_srid({c})")
     return replace(_free_text(MAX_VARCHAR, select), can_cut=False)
 
 
@@ -267,7 +290,32 @@ def column(source: CatalogColumn, raw_name: str, options: Options = DEFAULT) -> 
         on_zero_date=options.on_zero_date if _is_date(form.arrow) else DEFAULT.on_zero_date,
         hashed=options.hashed,
         comment=source.comment,
+        charset=source.charset,
+        collation=source.collation,
     )
+
+
+def plain_type(column_type: str) -> str:
+    """A column's type without what MariaDB says behind it: ``timestamp(6) /* mariadb-5.3 */`` is a TIMESTAMP(6)."""
+    return re.sub(r"\s*/\*[^'*]*\*/\s*$", "", column_type)
+
+
+#: Charsets whose bytes in MySQL are UTF-8.
+UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
+#: Charsets of which MySQL makes every character one of Unicode, and no two the same.
+_WHOLE_IN_UNICODE = UTF8 | {"utf16", "utf16le", "utf32", "ucs2", "latin1"}
+
+
+def as_key(column: Column) -> Column:
+    """A column of the primary key: of other charsets a character may have no place in Unicode, or one that another has.
+
+    Such a text is NULL, which no key may be: else two keys would be one in Redshift.
+    """
+    if column.charset is None or column.charset in _WHOLE_IN_UNICODE or not column.ordered_as_text:
+        return column
+    name = quoted(column.name)
+    again = f"convert(convert({name} using utf8mb4) using {column.charset})"
+    return replace(column, select=f"if(cast({name} as binary) = cast({again} as binary), {column.select}, null)")
 
 
 def takes(source: CatalogColumn, option: str, policy: str = "") -> bool:

@@ -152,9 +152,15 @@ class Values:
     def _check_keys(self, batch: pa.RecordBatch) -> None:
         for column in self._shape.primary_key:
             if batch.column(column.raw_name).null_count:
+                what = (
+                    "a date that does not exist (zero, or such as 30 February), which Redshift cannot hold"
+                    if column.is_date
+                    else f"a character of {column.charset} that has no place of its own in Unicode: two keys could "
+                    "become one"
+                )
                 raise SourceError(
-                    f"{self._label}: column {column.name} is part of the primary key and holds a date that does not "
-                    "exist (zero, or such as 30 February), which Redshift cannot hold. Nothing was committed."
+                    f"{self._label}: column {column.name} is part of the primary key and holds {what}. "
+                    "Nothing was committed."
                 )
 
 

@@ -154,8 +154,9 @@ def read_bound(source: str, server: MySQL, shapes: Sequence[TableShape]) -> Boun
     bound = Bound(utc, host, offset, activity, identity, tops, tuple(warnings))
     if bound.held:
         held = (
-            f"source {source}: a prepared XA transaction belongs to no connection (its client or the server went away) "
-            "and its age is not known; no watermark moves until it is committed or rolled back. List it: xa recover"
+            f"source {source}: a prepared XA transaction belongs to no connection (its client or the server went away, "
+            "or it is MySQL, which sets it free) and its age is not known; no watermark moves until it is committed or "
+            "rolled back. List it: xa recover"
         )
         bound = replace(bound, warnings=(*warnings, held))
     return bound
