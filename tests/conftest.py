@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,13 +20,27 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
 import hypothesis
-import psycopg2
-import pymysql
 import pytest
 
-from tests.forks import Mother
+from local.errors import StackError
+from local.mysql_server import Program, find
+from tests import leftovers
+from tests.forks import Forked, Mother
+from tests.leftovers import (
+    SCRATCH,
+    Note,
+    TestProcess,
+    delete,
+    drop,
+    mysql,
+    read_env,
+    s3_client,
+    source_note,
+    sweep,
+    sweep_sources,
+    warehouse,
+)
 from tests.private_mysql import PrivateMySQL
 from tests.receivers import Hook, Queue, hook
 
@@ -40,20 +53,68 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 OURS = ("SOURCES__", "ARCHIVE_", "DESTINATION__", "DBT_", "EL_", "LANDING_", "AWS_")
 
 
-def read_env(file: Path) -> dict[str, str]:
-    """The variables of a ``.local/env``."""
-    lines = [line.removeprefix("export ") for line in file.read_text().splitlines() if line.startswith("export ")]
-    return {name: shlex.split(value)[0] if value else "" for name, _, value in (line.partition("=") for line in lines)}
+def pytest_configure(config: pytest.Config) -> None:
+    """Which MySQL server the tests run on: ``TEST_MYSQL``; else MySQL, or MariaDB where MySQL cannot be had."""
+    if hasattr(config, "workerinput") or "TEST_MYSQL" in os.environ:
+        return
+    try:
+        find("mysql")
+    except StackError as error:
+        os.environ["TEST_MYSQL"], config.stash[_WITHOUT_MYSQL] = "mariadb", str(error)
+    else:
+        os.environ["TEST_MYSQL"] = "mysql"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Clear what dead test processes have left, and note what this one is about to make."""
+    config = session.config
+    if not hasattr(config, "workerinput"):
+        sweep()
+    config.stash[_PROCESS] = TestProcess(config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line."""
+    if process := config.stash.get(_PROCESS, None):
+        process.end()
+    if why := config.stash.get(_WITHOUT_MYSQL, ""):
+        print(f"{why}\nAll tests ran on MariaDB alone: MySQL could not be had")
+
+
+_WITHOUT_MYSQL = pytest.StashKey[str]()
+_PROCESS = pytest.StashKey[TestProcess]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``only_on``: what one of the two servers has alone."""
+    for item in items:
+        if (mark := item.get_closest_marker("only_on")) and mark.args[0] != os.environ["TEST_MYSQL"]:
+            item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]} alone: {mark.kwargs['reason']}"))
 
 
 @pytest.fixture(scope="session")
-def stack() -> dict[str, str]:
-    """The variables of the running local stack; it is started if it is down."""
+def program() -> Program:
+    """The MySQL server that the tests run on."""
+    return find(os.environ["TEST_MYSQL"])
+
+
+@pytest.fixture(scope="session")
+def stack(program: Program) -> dict[str, str]:
+    """The variables of the running local stack on that server; it is started if it is down."""
     done = subprocess.run(
-        [sys.executable, "-m", "local.stack", "up"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "local.stack", "up", "--server", program.kind],
+        cwd=REPOSITORY,
+        # It outlives this process, of whose it is not.
+        env={name: value for name, value in os.environ.items() if name != SCRATCH},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return read_env(REPOSITORY / ".local" / "env")
+    env = read_env(REPOSITORY / ".local" / f"on-{program.kind}" / "env")
+    sweep_sources(program.kind, env)
+    return env
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +168,7 @@ class Source:
 
     def connect(self) -> Any:
         """Another connection of the application, without autocommit."""
-        self.connections.append(_mysql(self.env, self.name))
+        self.connections.append(mysql(self.env, self.name))
         return self.connections[-1]
 
     def configure(self, tables: dict[str, Any], retention: dict[str, Any] | None = None, **defaults: Any) -> None:
@@ -164,16 +225,7 @@ class Source:
 
     def start(self, *arguments: str, env: dict[str, str] | None = None, program: Any = ("-m", "el.cli")) -> Any:
         """Start ``el``; what it prints is in its ``communicate()``."""
-        self.processes.append(
-            subprocess.Popen(
-                [sys.executable, *program, *arguments],
-                cwd=self.folder,
-                env=self.env | (env or {}),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+        self.processes.append(fork(program, arguments, self.folder, self.env | (env or {})))
         return self.processes[-1]
 
     def commit(self, table: str, seq: int) -> dict[str, Any]:
@@ -187,33 +239,25 @@ class Source:
         return [int(Path(key).stem) for key in self.objects(f"{table}/_commits/")]
 
 
+def fork(program: Any, arguments: tuple[str, ...], folder: Path, env: dict[str, str], piped: bool = True) -> Forked:
+    """Start a program of ours, or lines that use it, as a fork of a process that has imported it."""
+    return _mother().start(program, arguments, folder, env, piped)
+
+
 @cache
 def _mother() -> Mother:
-    mother = Mother()
+    mother = Mother(os.environ[SCRATCH])
     atexit.register(mother.end)
     return mother
 
 
-def _mysql(env: dict[str, str], database: str | None) -> Any:
-    url = urlsplit(env["EL_MYSQL_ADMIN_URL"])
-    return pymysql.connect(
-        host=url.hostname,
-        port=url.port,
-        user=url.username,
-        password=url.password or "",
-        database=database,
-        charset="utf8mb4",
-        local_infile=True,
-    )
-
-
 @pytest.fixture
-def make_private(tmp_path: Path) -> Iterator[Callable[[], PrivateMySQL]]:
+def make_private(tmp_path: Path, program: Program) -> Iterator[Callable[[], PrivateMySQL]]:
     """Makes MySQL servers of the test's own."""
     made: list[PrivateMySQL] = []
 
     def make() -> PrivateMySQL:
-        made.append(PrivateMySQL(tmp_path / f"mysql{len(made)}"))
+        made.append(PrivateMySQL(tmp_path / f"mysql{len(made)}", program))
         return made[-1]
 
     yield make
@@ -230,7 +274,7 @@ def private(make_private: Callable[[], PrivateMySQL]) -> PrivateMySQL:
 @contextmanager
 def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Source]]:
     """Makes throwaway sources below a folder, and drops them at the end."""
-    made: list[Source] = []
+    made: list[tuple[Source, Note]] = []
     # Not what the developer has exported: a fixture of the whole session runs before _environment.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
@@ -238,19 +282,11 @@ def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callabl
         name = f"t_{uuid4().hex[:10]}"
         folder = tmp_path / name
         (folder / "sources").mkdir(parents=True)
-        admin = _mysql(stack, None)
+        note = source_note(os.environ["TEST_MYSQL"], name, folder)
+        admin = mysql(stack)
         with admin.cursor() as cursor:
             cursor.execute(f"create database {name} character set utf8mb4")
         admin.select_db(name)
-        prefix = "DESTINATION__REDSHIFT__CREDENTIALS__"
-        warehouse = psycopg2.connect(
-            host=stack[prefix + "HOST"],
-            port=stack[prefix + "PORT"],
-            dbname=stack[prefix + "DATABASE"],
-            user=stack[prefix + "USERNAME"],
-            password=stack[prefix + "PASSWORD"],
-        )
-        warehouse.autocommit = True
         own = {
             f"SOURCES__{name.upper()}__CREDENTIALS": stack["SOURCES__CLINIC__CREDENTIALS"].replace(
                 "/clinic", f"/{name}"
@@ -262,74 +298,33 @@ def throwaway_sources(stack: dict[str, str], tmp_path: Path) -> Iterator[Callabl
             "EL_HOME": str(folder / "home"),
             "EL_ALERTS_SNS_TOPIC": "",  # a developer's alerts are his own
         }
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=stack["AWS_ENDPOINT_URL"],
-            region_name=stack["AWS_REGION"],
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-        source = Source(name, folder, inherited | stack | own, admin, warehouse, s3)
-        made.append(source)
+        source = Source(name, folder, inherited | stack | own, admin, warehouse(stack), s3_client(stack))
+        made.append((source, note))
         return source
 
     try:
         yield make
     finally:
-        for source in made:
-            _drop(source)
+        for source, note in made:
+            _close(source)
+            drop(stack, source.name, source.folder)
+            note.remove()
 
 
-def _drop(source: Source) -> None:
+def _close(source: Source) -> None:
     for process in source.processes:
         process.kill()
         process.wait()
-    for connection in source.connections:  # a test that failed left them open, and their locks
+    # A test that failed left them open, and their locks.
+    for connection in (*source.connections, source.admin):
         if connection.open:
             connection.close()
-    source.admin.rollback()
-    source.mysql(f"drop database {source.name}", f"drop database if exists {source.name}_restore")
-    source.admin.close()
-    for schema in (f"raw_{source.name}", f"raw_{source.name}_el"):
-        source.redshift(f"drop schema if exists {schema} cascade")
     source.warehouse.close()
-    _delete_landing(source)
-    delete_archive(source)
-
-
-def _delete_landing(source: Source) -> None:
-    """Every version of what a test and its runs have put there: whoever lists the bucket goes through all of them."""
-    base = urlsplit(source.env["LANDING_URL"]).path.strip("/")
-    # The names of runs are those of the logs here.
-    runs = {f"{base}/_runs/{log.stem}{end}" for log in source.folder.rglob("logs/*.log") for end in (".json", ".log")}
-    own = (f"{base}/{source.name}/", f"{base}/_leases/{source.name}/", f"{base}/_alerts/{source.name}.json")
-    found = [one for prefix in own for one in _versions(source.s3, "el-landing", prefix)]
-    found += [one for one in _versions(source.s3, "el-landing", f"{base}/_runs/") if one["Key"] in runs]
-    delete(source.s3, "el-landing", found)
 
 
 def delete_archive(source: Source) -> None:
-    """Every version of what a test has archived, whatever holds and locks it."""
-    place = urlsplit(source.env["ARCHIVE_URL"])
-    prefix = f"{place.path.strip('/')}/{source.name}/"
-    if found := _versions(source.s3, place.netloc, prefix):
-        delete(source.s3, place.netloc, found, BypassGovernanceRetention=True)
-        for held in _versions(source.s3, place.netloc, prefix):
-            source.s3.put_object_legal_hold(Bucket=place.netloc, **held, LegalHold={"Status": "OFF"})
-            source.s3.delete_object(Bucket=place.netloc, **held, BypassGovernanceRetention=True)
-
-
-def _versions(s3: Any, bucket: str, prefix: str) -> list[dict[str, str]]:
-    """Versions and delete markers."""
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    found = [item for page in pages for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
-    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-
-
-def delete(s3: Any, bucket: str, objects: list[dict[str, str]], **options: Any) -> None:
-    """Delete objects, a thousand with one request."""
-    for at in range(0, len(objects), 1000):
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": objects[at : at + 1000], "Quiet": True}, **options)
+    """Delete every version of what a test has archived, whatever holds and locks it."""
+    leftovers.delete_archive(source.s3, source.env["ARCHIVE_URL"], source.name)
 
 
 @pytest.fixture

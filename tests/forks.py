@@ -1,8 +1,8 @@
 """Real processes of ``el``, forked from one that has imported what it needs.
 
 Most of a small run's time is spent on imports, and a suite makes a thousand runs. One process per test worker imports
-everything once and touches nothing; each run is a fork of it, with its own environment, folder, output and exit code.
-Where a process has to be killed or to outlive the call, tests start a whole one instead (``Source.start``).
+everything once and touches nothing; each run is a fork of it, with its own environment, folder, output and exit code,
+and a process like any other: it can be killed, stopped and continued.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -20,23 +21,31 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 #: Slow to import, and without an effect before they are used.
 IMPORTS = (
     "boto3",
+    "boto3.s3.inject",
+    "dlt._workspace",
     "dlt.common.configuration.plugins",
     "dlt.common.exceptions",
     "dlt.common.libs.pyarrow",
     "dlt.destinations",
+    "dlt.destinations.impl.redshift.redshift",
     "dlt.pipeline.exceptions",
     "dlt.sources.helpers.requests",
     "el.archive.cli",
     "el.archive.run",
     "el.cli",
     "el.supervise",
+    "fsspec.implementations.chained",
+    "pendulum.locales.en.locale",
     "psycopg2",
+    "psycopg2.sql",
     "pyarrow.compute",
     "pyarrow.parquet",
     "s3fs",
@@ -44,26 +53,30 @@ IMPORTS = (
 )
 #: What may be run, and what it is called.
 PROGRAMS = {"el.cli": "el", "el.archive.cli": "el-archive"}
+#: Characters of a number that a fork tells.
+_WIDTH = 16
 
 
 class Mother:
     """The process that is forked, seen from the tests."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="el-tests-")
+    def __init__(self, folder: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="mother-", dir=folder)
         self._address = str(Path(self._folder.name) / "socket")
         self._process = subprocess.Popen([sys.executable, "-m", "tests.forks", self._address], stdin=subprocess.PIPE)
 
     def run(self, program: str, arguments: tuple[str, ...], folder: Path, env: dict[str, str]) -> tuple[int, str, str]:
         """Run the ``main`` of a module. Exit code (or minus the signal), standard output, standard error."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, self._connection() as connection:
-            request = json.dumps([program, arguments, str(folder), env]).encode()
-            connection.sendall(len(request).to_bytes(8, "big") + request)
-            files = array.array("i", [out.fileno(), err.fileno()])
-            connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
-            code = connection.recv(16)
-            assert code, "the process that runs of el are forked from has ended"
-            return int(code), _text(out), _text(err)
+            _ask(connection, ("-m", program), arguments, folder, env, out.fileno(), err.fileno())
+            _answer(connection)
+            return _answer(connection), _text(out), _text(err)
+
+    def start(
+        self, program: tuple[str, str], arguments: tuple[str, ...], folder: Path, env: dict[str, str], piped: bool
+    ) -> Forked:
+        """Start ``-m`` a module of ``PROGRAMS``, or ``-c`` some lines, and do not wait for its end."""
+        return Forked(self._connection(), program, arguments, folder, env, piped)
 
     def _connection(self) -> socket.socket:
         while True:
@@ -80,6 +93,94 @@ class Mother:
         self._process.kill()
         self._process.wait()
         self._folder.cleanup()
+
+
+class Forked:
+    """A fork that goes on, as ``subprocess.Popen`` shows a process. Texts are UTF-8."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        program: tuple[str, str],
+        arguments: tuple[str, ...],
+        folder: Path,
+        env: dict[str, str],
+        piped: bool,
+    ) -> None:
+        self._connection, self._lock = connection, threading.Lock()
+        self.returncode: int | None = None
+        self.stdout: IO[str] | None = None
+        self.stderr: IO[str] | None = None
+        if piped:
+            (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+            self.stdout, self.stderr = open(out), open(err)
+        else:
+            out_end, err_end = (os.open(os.devnull, os.O_WRONLY) for _ in range(2))
+        _ask(connection, program, arguments, folder, env, out_end, err_end)
+        os.close(out_end)
+        os.close(err_end)
+        self.pid = _answer(connection)
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            ended, _, _ = select.select([self._connection], [], [], timeout)
+            if not ended:
+                raise subprocess.TimeoutExpired("a fork of el", timeout or 0)
+            with self._lock:
+                if self.returncode is None:
+                    self.returncode = _answer(self._connection)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        assert self.stdout and self.stderr
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(self.stderr.read)
+            timer = threading.Timer(timeout or 3600, self.kill)
+            timer.start()
+            try:
+                out, err = self.stdout.read(), other.result()
+            finally:
+                timer.cancel()
+        self.wait(timeout)
+        self.stdout.close()
+        self.stderr.close()
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _ask(
+    connection: socket.socket,
+    program: tuple[str, str],
+    arguments: tuple[str, ...],
+    folder: Path,
+    env: dict[str, str],
+    *files: int,
+) -> None:
+    request = json.dumps([program, arguments, str(folder), env]).encode()
+    connection.sendall(len(request).to_bytes(8, "big") + request)
+    connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))])
+
+
+def _answer(connection: socket.socket) -> int:
+    """A number of the fork: first its pid, then how it ended."""
+    number = connection.recv(_WIDTH)
+    assert number, "the process that runs of el are forked from has ended"
+    return int(number)
 
 
 def _text(file: IO[bytes]) -> str:
@@ -130,8 +231,13 @@ def _fork(connection: socket.socket) -> None:
     files = array.array("i", ancillary[0][2])
     child = os.fork()
     if child:
+        for file in files:  # else who reads would wait for this process too
+            os.close(file)
+        with suppress(OSError):  # nobody waits any more
+            connection.sendall(str(child).rjust(_WIDTH).encode())
         _, status = os.waitpid(child, 0)
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        with suppress(OSError):
+            connection.sendall(str(os.waitstatus_to_exitcode(status)).rjust(_WIDTH).encode())
         os._exit(0)
     connection.close()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -142,11 +248,15 @@ def _fork(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
-    sys.argv = [PROGRAMS[program], *arguments]
-    main: Any = sys.modules[program].main
+    kind, what = program
+    sys.argv = [PROGRAMS[what] if kind == "-m" else "-c", *arguments]
     code = 0
     try:
-        main()
+        if kind == "-m":
+            main: Any = sys.modules[what].main
+            main()
+        else:
+            exec(what, {"__name__": "__main__"})  # noqa: S102 - lines of a test
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     # As the interpreter ends, but for the libraries' own ends: a fork lacks threads that they would wait for.

@@ -16,9 +16,7 @@ class Queue:
     """A topic with a queue that is subscribed to it."""
 
     def __init__(self, endpoint: str, name: str) -> None:
-        options = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        self._sns, self._sqs = (boto3.client(service, **options, **keys) for service in ("sns", "sqs"))
+        self._sns, self._sqs = _clients(endpoint)
         self.topic = self._sns.create_topic(Name=name)["TopicArn"]
         self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -36,6 +34,23 @@ class Queue:
     def delete(self) -> None:
         self._sns.delete_topic(TopicArn=self.topic)
         self._sqs.delete_queue(QueueUrl=self._url)
+
+
+def delete_topics(endpoint: str, name: str) -> None:
+    """Delete the topics and queues of this name."""
+    sns, sqs = _clients(endpoint)
+    for page in sns.get_paginator("list_topics").paginate():
+        for topic in page["Topics"]:
+            if topic["TopicArn"].endswith(f":{name}"):
+                sns.delete_topic(**topic)
+    for url in sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", []):
+        sqs.delete_queue(QueueUrl=url)
+
+
+def _clients(endpoint: str) -> tuple[Any, Any]:
+    login = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    options = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+    return boto3.client("sns", **options, **login), boto3.client("sqs", **options, **login)
 
 
 class Hook:

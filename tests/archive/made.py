@@ -98,7 +98,7 @@ def server(source: Source) -> MySQL:
 
 
 def read(connection: Any, shape: Shape, where: str) -> pa.Table:
-    key = ", ".join(f"`{one.name}`" for one in shape.primary_key)
+    key = ", ".join(f"`{shape.name}`.`{one.name}`" for one in shape.primary_key)
     with connection.cursor() as cursor:
         cursor.execute(f"select {rows.select_list(shape.columns)} from `{shape.name}` where {where} order by {key}")
         found = cursor.fetchall()

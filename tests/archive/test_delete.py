@@ -10,17 +10,18 @@ import pytest
 from el.archive import rows
 from el.archive.delete import Copies, Deleter, Horizon
 from el.archive.objects import Proven
-from el.archive.table import Shape
+from el.archive.table import Shape, what_changed
 from el.errors import ArchiveError
 from el.settings import archive_mysql
 from tests.archive.made import read, read_shape, session
 from tests.conftest import Source
+from tests.mysql_sql import explained, hash_of, numbers
 
 KEYS = {
     "id bigint": "seq",
     "id varchar(40)": "concat('k', seq)",
     "a int, id varchar(20)": "seq mod 7, concat('k', seq)",
-    "id binary(16)": "unhex(md5(seq))",
+    "id binary(16)": f"unhex({hash_of('seq')})",
     "id datetime": "'2024-01-01' + interval seq minute",
     "a enum('x','y'), b date, id decimal(12,2)": "1 + seq mod 2, '2024-01-01', seq / 4",
 }
@@ -32,7 +33,7 @@ def made(source: Source, key: str, values: str, many: int) -> tuple[Shape, Copie
     names = [part.split()[0] for part in parts]
     source.mysql(
         f"create table t ({' not null, '.join(parts)} not null, v int, primary key ({', '.join(names)}))",
-        f"insert into t select {values}, 0 from seq_1_to_{many}",
+        f"insert into t select {values}, 0 from {numbers(many)} n",
     )
     with session(source) as connection:
         shape = read_shape(connection, "t")
@@ -57,9 +58,8 @@ def test_a_batch_looks_its_keys_up_and_never_reads_the_whole_table(source: Sourc
     positions = range(5000)
     with deleter(source, shape) as one, one.connection.cursor() as cursor:
         for statement in (f"{one._look}{{}} for update", f"{one._delete}{{}} limit 5001"):
-            cursor.execute(f"explain {statement.format(copies.condition(positions))}")
-            (plan,) = cursor.fetchall()
-            assert plan[3] == "range", plan
+            (plan,) = explained(cursor, statement.format(copies.condition(positions)))
+            assert plan["type"] == "range", plan
         before = reads(cursor)
         outcome = one.delete(copies, positions)
         assert len(outcome.deleted) == 5000
@@ -152,6 +152,29 @@ def test_a_row_without_a_cursor_is_not_before_the_horizon(source: Source) -> Non
     with deleter(source, shape, horizon=horizon) as one:
         outcome = one.delete(copies, range(3))
     assert (outcome.deleted, outcome.left) == ([0], {"horizon": [1, 2]})
+
+
+@pytest.mark.parametrize("rule", ["cascade", "set null"])
+def test_a_child_of_somebody_who_checks_no_foreign_keys_is_not_deleted_with_its_parent(
+    source: Source, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    shape, copies = made(source, "id int", "seq", 2)
+    source.mysql(f"create table c (id int primary key, p int, foreign key (p) references t (id) on delete {rule})")
+    with session(source) as connection:
+        shape = read_shape(connection, "t")
+
+    def meanwhile(*arguments: Any) -> str:
+        with session(source) as other, other.cursor() as cursor:
+            cursor.execute("set foreign_key_checks = 0")
+            cursor.execute("insert into c values (7, 1)")
+        return what_changed(*arguments)
+
+    monkeypatch.setattr("el.archive.delete.what_changed", meanwhile)
+    with deleter(source, shape) as one:
+        assert one.delete(copies, [0, 1]).deleted == [0, 1]
+    with session(source) as connection, connection.cursor() as cursor:
+        cursor.execute("select id, p from c")
+        assert list(cursor.fetchall()) == [(7, 1)]
 
 
 @pytest.mark.parametrize("value", ["' or 1", "", "2026-01-01'--"])

@@ -83,6 +83,7 @@ def test_a_run_leaves_a_record_and_its_log_which_el_shows(table: Source) -> None
     assert "extracted" in listed, "the runs of el beside those of el-archive"
 
 
+@pytest.mark.long
 def test_every_command_that_works_on_the_archive_leaves_a_record(table: Source) -> None:
     label = f"{table.name}.t"
     for arguments, rows in [
@@ -221,6 +222,7 @@ def test_a_copy_that_could_not_be_proven_is_a_problem_of_its_own(table: Source, 
     assert titles(queue) == [f"el: {table.name}.t: a copy in the archive could not be proven: over"]
 
 
+@pytest.mark.long
 def test_rows_that_were_left_are_no_alert(table: Source, queue: Queue) -> None:
     gate = Gate(lambda method, path: method == "PUT" and "/_manifests/" in path)
     other = table.connect()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.archive import made
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 from tests.proxy import Gate, s3_proxy
 
 RETENTION = {"transient": {"keep": "6 months", "archive": "7 years"}}
@@ -42,7 +43,7 @@ def rows(source: Source, sql: str) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def table(source: Source) -> str:
     """A table of ten rows."""
-    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_10")
+    source.mysql(TABLE, f"insert into t (id, v) select seq, concat('row ', seq) from {numbers(10)} n")
     configure(source)
     return f"{source.name}.t"
 
@@ -218,9 +219,9 @@ def test_a_copy_that_was_changed_on_s3_is_never_restored(source: Source, table: 
     assert checksum(source, "t") == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_wrong_usage_is_refused(source: Source, table: str) -> None:
+    made.archive(source, "t", "id <= 5")
+    for arguments, message in [
         (["--all"], "choose one: --into DATABASE.TABLE or --parquet DIR"),
         (["--into", "a.b"], "choose one: --keys, --from and --to, or --all"),
         (["--all", "--keys", "1", "--into", "a.b"], "choose one: --keys"),
@@ -229,11 +230,8 @@ def test_a_copy_that_was_changed_on_s3_is_never_restored(source: Source, table: 
         (["--keys", "1,2", "--into", "a.b"], "The primary key is id"),
         (["--keys", "x", "--into", "a.b"], "has no number for id"),
         (["--all", "--into", "nosuch_database.t"], "nosuch_database.t is not there and cannot be made"),
-    ],
-)
-def test_wrong_usage_is_refused(source: Source, table: str, arguments: list[str], message: str) -> None:
-    made.archive(source, "t", "id <= 5")
-    assert message in source.archive("restore", table, *arguments, code=2).err
+    ]:
+        assert message in source.archive("restore", table, *arguments, code=2).err
 
 
 def test_nothing_archived_is_said(source: Source, table: str) -> None:
@@ -274,6 +272,77 @@ def test_composite_keys_of_texts_and_bytes_come_back(source: Source) -> None:
     assert rows(source, "select v from t") == [(3,)]
     done = source.archive("restore", label, "--all", "--into", label, "--json").json
     assert (done["restored"], done["same"]) == (7, 1)
+    assert checksum(source, "t") == before
+
+
+LABELS = ", ".join(repr(f"l{number}") for number in range(63))
+#: Keys that an expression or a literal of ours could read as others than MySQL has, and 300 of them by a number.
+KEYS = {
+    "the name of a column of our own SELECT": ("c0 int", "seq"),
+    "another such name": ("faithful int", "seq"),
+    "decimal of more than 38 digits": ("id decimal(65,0)", "12345678901234567890123456789012345678900 + seq"),
+    "a date that no calendar has": (
+        "id date",
+        "cast(concat(1900 + seq, if(seq % 2, '-02-30', '-00-00')) as date)",
+    ),
+    "set of 64 labels": (f"id set('', {LABELS})", "9007199254740993 + 2 * seq"),
+    "text that is not Unicode": (
+        "id varchar(20) character set cp1251",
+        "convert(concat(unhex('98'), seq) using cp1251)",
+    ),
+}
+
+
+def run(source: Source, *arguments: str) -> dict[str, Any]:
+    """What ``el-archive run`` reports of table t."""
+    configure(source, mode="merge", cursor="created_at")
+    done = source.archive("run", "--execute", "--as-of", "2026-11-25", "--json", *arguments).table("t")
+    return dict(done)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_rows_of_any_key_go_each_once_and_come_back(source: Source, key: str) -> None:
+    column, value = KEYS[key]
+    name = column.split()[0]
+    source.mysql(
+        "set session sql_mode = 'ALLOW_INVALID_DATES'",
+        f"create table t ({column} primary key, v int, created_at datetime not null default '2024-01-01', "
+        "key (created_at))",
+        f"insert into t ({name}, v) select {value}, seq from {numbers(300)} n",
+    )
+    before = checksum(source, "t")
+    found = run(source, "--chunk-rows", "70")
+    assert (found["deleted"], found["gone"], found["left"]) == (300, 0, {})
+    done = source.archive("restore", f"{source.name}.t", "--all", "--into", f"{source.name}.t", "--json").json
+    assert done["restored"] == 300
+    assert checksum(source, "t") == before
+
+
+def test_keys_are_found_whatever_they_are_called(source: Source) -> None:
+    source.mysql(
+        "create table t (c0 int primary key, v int, created_at datetime not null default '2024-01-01', "
+        "key (created_at))",
+        f"insert into t (c0, v) select seq, 1 from {numbers(120)} n",
+    )
+    run(source)
+    assert "is not in the archive" not in source.archive("find", f"{source.name}.t", "120").out
+    source.mysql("insert into t (c0, v) values (55, 2), (1000, 2)")
+    run(source)
+    source.archive("restore", f"{source.name}.t", "--all", "--into", f"{source.name}.t")
+    assert rows(source, "select v from t where c0 in (54, 55) order by c0") == [(1,), (2,)]
+
+
+@pytest.mark.only_on("mariadb", reason="MySQL has no check_constraint_checks")
+def test_a_row_that_a_check_refuses_now_comes_back(source: Source) -> None:
+    source.mysql(
+        "create table t (id int primary key, v int check (v > 0), created_at datetime not null default '2024-01-01')",
+        "set session check_constraint_checks = 0",
+        "insert into t (id, v) values (1, -1)",
+    )
+    before = checksum(source, "t")
+    configure(source)
+    made.archive(source, "t")
+    source.archive("restore", f"{source.name}.t", "--all", "--into", f"{source.name}.t")
     assert checksum(source, "t") == before
 
 

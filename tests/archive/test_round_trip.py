@@ -31,7 +31,12 @@ NOT_ARCHIVED = {
     "one_row_of_65000_bytes": "an engine without transactions again",
     "longest_varchar_fits": "a row of the largest size has no room for a key",
     "a_sequence_is_a_table_of_one_row": "a sequence has no rows that get old",
+    "vector_that_is_excluded": "a type that cannot be carried is refused: its rows would come back without it",
 }
+#: Tables that are compared row by row, because MySQL's CHECKSUM TABLE gives another number each time.
+BY_ROWS = {"multi_valued_index_is_an_index"}
+#: Rows that stay, by why.
+LEFT = {"json_of_mysql_keeps_types_that_text_has_not": {"json": 8}}
 
 
 @pytest.fixture
@@ -82,6 +87,13 @@ def there_and_back(source: Source, name: str) -> str | None:
     return None if checksum(source, quoted(name)) == before else "another checksum"
 
 
+def state_of(source: Source, name: str) -> Any:
+    """What a table holds, to be compared with what it held."""
+    if name in BY_ROWS:
+        return sorted(rows(source, f"select * from {quoted(name)}"))
+    return checksum(source, quoted(name))
+
+
 def escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -89,7 +101,7 @@ def escaped(name: str) -> str:
 @pytest.mark.timeout(900)  # eighty tables, one after the other
 def test_every_case_is_archived_deleted_and_comes_back_identical(environment: Source) -> None:
     source = environment
-    for case in runner.CASES:
+    for case in filter(runner.has_it, runner.CASES):
         runner._execute(source, case, "schema.sql")
     names = {
         config.raw_name(name): name
@@ -99,7 +111,7 @@ def test_every_case_is_archived_deleted_and_comes_back_identical(environment: So
     before = {}
     for name in names:
         prepare(source, name)
-        before[name] = rows(source, f"select count(*) from {quoted(name)}")[0][0], checksum(source, quoted(name))
+        before[name] = rows(source, f"select count(*) from {quoted(name)}")[0][0], state_of(source, name)
     policy = {"archive": {"class": "transient", "age": "the age"}}
     source.configure(dict.fromkeys(names, policy), RETENTION, cursor="the age")
     done = source.archive("run", "--execute", "--json", code=None)
@@ -107,13 +119,14 @@ def test_every_case_is_archived_deleted_and_comes_back_identical(environment: So
     wrong: dict[str, Any] = {}
     for name, (many, checked) in before.items():
         entry = states[name]
-        kept = entry["left"].get("newest", 0)
-        if entry["state"] != "done" or entry["deleted"] != many - kept or set(entry["left"]) - {"newest"}:
+        kept = sum(entry["left"].values())
+        others = {why: count for why, count in entry["left"].items() if why != "newest"}
+        if entry["state"] != "done" or entry["deleted"] != many - kept or others != LEFT.get(name, {}):
             wrong[name] = entry
             continue
         assert rows(source, f"select count(*) from {quoted(name)}") == [(kept,)]
         restored = back(source, name)
-        if restored.counts.restored != many - kept or checksum(source, quoted(name)) != checked:
+        if restored.counts.restored != many - kept or state_of(source, name) != checked:
             wrong[name] = f"{restored.counts} of {many}"
     assert len(names) > 70
     assert not wrong, "\n".join(f"{name}: {why}" for name, why in wrong.items())
@@ -141,6 +154,6 @@ def test_values_of_tens_of_megabytes_come_back_identical(environment: Source) ->
     with source.admin.cursor() as cursor:
         cursor.execute("insert into big (id, b) values (2, %s)", (bytes(range(256)) * 4096 * 28,))
         cursor.execute("insert into big (id, t) values (4, repeat(%s, 5000000))", ("é\\'\"",))
-        cursor.execute("insert into big (id, j) values (5, concat('[', repeat('1,', 9999999), '0]'))")
+        cursor.execute("insert into big (id, j) values (5, concat('[', repeat('123456789012345678,', 999999), '0]'))")
     source.admin.commit()
     assert there_and_back(source, "big") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Any
 
@@ -29,7 +30,7 @@ TYPES: dict[str, list[str]] = {
     "bigint unsigned": ["18446744073709551615", "0"],
     "decimal(5,2)": ["-0.50", "999.99", "0"],
     "decimal(38,10)": ["0.0000000001", "-1234567890123456789012345678.0123456789", "0"],
-    "decimal(38,38)": ["0.00000000000000000000000000000000000001", "-0.1"],
+    "decimal(30,30)": ["0.000000000000000000000000000001", "-0.1"],
     "decimal(20,0)": ["-1", "12345678901234567890"],
     "decimal(65,30)": ["-12345678901234567890123456789012345.123456789012345678901234567890", "1e-30"],
     "decimal(10,3) zerofill": ["1.5"],
@@ -54,7 +55,7 @@ TYPES: dict[str, list[str]] = {
     "text character set ucs2": ["'é'"],
     "mediumtext": ["repeat('z', 100000)", "''"],
     "longtext character set latin1": ["0xfc"],
-    "json": ["'{\"a\":  1.0}'", "'{\"a\": 1.0}'", "'null'"],
+    "json": ["'{\"a\": 10}'", "'{\"a\": 1.0}'", "'null'"],
     "enum('a','b,''c')": ["'a'", "'b,''c'", "0"],
     "enum('','a')": ["''", "0", "'a'"],
     "enum('é') character set latin1": ["1"],
@@ -68,10 +69,14 @@ TYPES: dict[str, list[str]] = {
     "longblob": ["0x7e"],
     "geometry": ["st_geomfromtext('POINT(1 2)', 4326)", "st_geomfromtext('POINT(1 2)')"],
     "point": ["point(-0e0, 1e300)"],
-    "uuid": ["'123e4567-e89b-12d3-a456-426655440000'"],
-    "inet4": ["'1.2.3.4'"],
-    "inet6": ["'::'", "'2001:db8::ff00:42:8329'"],
 }
+if os.environ["TEST_MYSQL"] == "mariadb":  # types of its own
+    TYPES |= {
+        "decimal(38,38)": ["0.00000000000000000000000000000000000001", "-0.1"],
+        "uuid": ["'123e4567-e89b-12d3-a456-426655440000'"],
+        "inet4": ["'1.2.3.4'"],
+        "inet6": ["'::'", "'2001:db8::ff00:42:8329'"],
+    }
 
 
 def both(source: Source, table: str) -> tuple[list[str], list[str], pa.Table, list[rows.Column]]:
@@ -124,7 +129,7 @@ def test_every_type_has_one_hash_in_mysql_and_in_the_copy(source: Source) -> Non
         ("varchar(9)", "'~'", "null"),
         ("varbinary(9)", "x''", "null"),
         ("longblob", "0x7e", "null"),
-        ("json", "'[1,2]'", "'[1, 2]'"),
+        ("json", "'[1, 2]'", "'[1, 2.0]'"),
         ("varchar(9)", "'\U0001f600'", "'\U0001f601'"),
         ("enum('','a')", "''", "0"),
         ("set('','x')", "0", "1"),
@@ -205,7 +210,7 @@ def test_random_rows_have_one_hash_in_mysql_and_in_the_copy(source: Source, data
     kinds = list(_VALUES)
     random.Random(0).shuffle(kinds)
     columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds))
-    source.mysql("set sql_mode = ''", f"create or replace table t (id int primary key, {columns})")
+    source.mysql("set sql_mode = ''", "drop table if exists t", f"create table t (id int primary key, {columns})")
     many = data.draw(st.integers(1, 6))
     with source.admin.cursor() as cursor:
         for number in range(many):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 
 TABLE = """create table {} (id int primary key auto_increment, created_at datetime {}, v varchar(300), {}
     updated_at timestamp default current_timestamp)"""
@@ -22,7 +24,7 @@ def fill(source: Source, table: str, **rows: int) -> None:
     """So many rows (by ``m<months ago>``) with dates of that month."""
     for month, many in rows.items():
         moment = months_ago(int(month[1:]))
-        source.mysql(f"insert into {table} (created_at, v) select '{moment}', repeat('x', 200) from seq_1_to_{many}")
+        source.mysql(f"insert into {table} (created_at, v) select '{moment}', repeat('x', 200) from {numbers(many)} n")
     source.mysql(f"analyze table {table}")
 
 
@@ -35,7 +37,7 @@ def test_every_table_of_the_database_is_listed_largest_first(source: Source) -> 
     source.mysql(TABLE.format("small", "", INDEX), TABLE.format("`in no file`", "", ""))
     fill(source, "small", m1=10)
     source.mysql(
-        "insert into `in no file` (v) select repeat('x', 300) from seq_1_to_4000", "analyze table `in no file`"
+        f"insert into `in no file` (v) select repeat('x', 300) from {numbers(4000)} n", "analyze table `in no file`"
     )
     source.configure({"small": {}})
     found = sizes(source)
@@ -75,7 +77,7 @@ def test_a_cutoff_within_a_month_divides_the_month(source: Source) -> None:
     # Both sides of the cutoff, a day away from it, mostly in one month.
     for days, many in ((565, 5), (166, 7), (31, 3), (29, 2)):
         source.mysql(
-            f"insert into events (created_at) select utc_timestamp() - interval {days} day from seq_1_to_{many}"
+            f"insert into events (created_at) select utc_timestamp() - interval {days} day from {numbers(many)} n"
         )
     source.configure({"events": {}}, retention={"short": {"keep": "30 days", "archive": "7 years"}})
     (past,) = sizes(source, "--exact")["events"]["past"]
@@ -112,3 +114,26 @@ def test_a_person_sees_bars_and_what_would_become_reusable(source: Source) -> No
 def test_a_selector_that_names_nothing_is_wrong_usage(source: Source) -> None:
     source.configure({"events": {}})
     assert "no such source or table" in source.archive("sizes", "nothing", code=2).err
+
+
+def test_dates_that_are_partly_zero_and_timestamps_that_are_zero_are_no_reason_to_fail(source: Source) -> None:
+    source.mysql(
+        "set sql_mode = ''",
+        "create table d (id int primary key auto_increment, at date, key (at))",
+        "create table s (id int primary key auto_increment, at timestamp null, key (at))",
+        f"insert into d (at) values ('2010-00-00'), ('2012-02-00'), ('{months_ago(1)}')",
+        f"insert into s (at) values ('0000-00-00'), (null), ('{months_ago(1)}')",
+    )
+    source.configure({"d": {}})
+    found = sizes(source, "--exact")
+    assert sum(month["rows"] for month in found["d"]["months"]) == 3
+    assert [month["rows"] for month in found["s"]["months"]] == [1]
+
+
+def test_an_index_that_mysql_does_not_use_gives_no_ages(source: Source) -> None:
+    source.mysql(TABLE.format("events", "", INDEX))
+    fill(source, "events", m1=10)
+    hidden = "invisible" if os.environ["TEST_MYSQL"] == "mysql" else "ignored"
+    source.mysql(f"alter table events alter index created_at {hidden}")
+    source.configure({"events": {}})
+    assert sizes(source)["events"]["age"] is None

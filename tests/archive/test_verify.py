@@ -10,6 +10,7 @@ import pytest
 from tests.archive import made
 from tests.archive.test_restore import TABLE, configure, rows
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 
 NOTHING = "nothing of what was named was ever archived here. If that is not so, look at ARCHIVE_URL"
 
@@ -17,7 +18,7 @@ NOTHING = "nothing of what was named was ever archived here. If that is not so, 
 @pytest.fixture
 def table(source: Source) -> str:
     """Ten rows, of which seven are in the archive, in two objects."""
-    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_10")
+    source.mysql(TABLE, f"insert into t (id, v) select seq, concat('row ', seq) from {numbers(10)} n")
     configure(source)
     made.archive(source, "t", "id <= 4")
     made.archive(source, "t", "id <= 7")

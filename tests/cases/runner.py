@@ -7,6 +7,9 @@
     change.yml      its tables then; el runs a second time if there is one of both
     expected.yml    what Redshift holds after the last run, or why it holds nothing (see ``Expected``)
 
+A case runs on MySQL and on MariaDB, unless it says ``only_on``. What has two spellings in SQL stands in the comments
+that one of them executes, ``/*!80003 … */`` and ``/*M! … */``; what has two outcomes is ``{mysql: …, mariadb: …}``.
+
 A run of ``el`` costs seconds, so all cases are tables of one source and share its runs: an error of one table leaves
 the others alone. Cases that are refused before a row moves would stop them all; they share a second source.
 """
@@ -14,6 +17,7 @@ the others alone. Cases that are refused before a row moves would stop them all;
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -25,6 +29,7 @@ import psycopg2
 import pymysql
 import yaml
 
+from local.mysql_server import KINDS
 from tests.conftest import Source
 
 FOLDER = Path(__file__).resolve().parent
@@ -40,7 +45,8 @@ class Expected:
     ``rows`` (in any order) of ``select`` from the raw table, dates and decimals as text, binary as hex; ``types``
     of Redshift's columns; ``notes`` that the report has, in part; ``counts`` of the report; ``extracted`` rows of
     the last run. Or ``error``, a part of the table's message; or ``refused``, a part of a line of the refusal of the
-    whole source. ``table`` is MySQL's name and ``raw`` Redshift's, where they are not the folder's.
+    whole source. ``table`` is MySQL's name and ``raw`` Redshift's, where they are not the folder's. ``only_on``: the
+    one server that has it, and what it is that the other has not.
     """
 
     rows: Sequence[Sequence[Any]] | None = None
@@ -53,11 +59,26 @@ class Expected:
     refused: str | None = None
     table: str | None = None
     raw: str | None = None
+    only_on: tuple[str, str] | None = None
 
 
 def expected(case: str) -> Expected:
-    """What a folder says."""
-    return Expected(**yaml.safe_load((FOLDER / case / "expected.yml").read_text(encoding="utf-8")))
+    """What a folder says, for the server that the tests run on."""
+    text = (FOLDER / case / "expected.yml").read_text(encoding="utf-8")
+    return Expected(**_chosen(yaml.safe_load(text), os.environ["TEST_MYSQL"]))
+
+
+def _chosen(told: Any, kind: str) -> Any:
+    """What stands for a kind of server, wherever both are told."""
+    if isinstance(told, dict):
+        return _chosen(told[kind], kind) if set(told) == set(KINDS) else {k: _chosen(v, kind) for k, v in told.items()}
+    return [_chosen(value, kind) for value in told] if isinstance(told, list) else told
+
+
+def has_it(case: str) -> bool:
+    """Whether the server that the tests run on has what a case is about."""
+    only_on = expected(case).only_on
+    return only_on is None or only_on[0] == os.environ["TEST_MYSQL"]
 
 
 def run(cases: Sequence[str], make_source: Callable[[], Source]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ with the local one only: Redshift's own wording changes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,16 @@ class _Strings(yaml.BaseLoader):
 
 
 def load() -> list[Case]:
-    cases = []
-    for file in sorted(FOLDER.glob("*.yml")):
-        with file.open() as text:
+    return [_case(page, sql, given) for page, sql, given in lines(FOLDER)]
+
+
+def lines(folder: Path) -> Iterator[tuple[str, str, Any]]:
+    """Page, statement and what it gives, of every line of a folder's files; every scalar is a string."""
+    for file in sorted(folder.glob("*.yml")):
+        with file.open(encoding="utf-8") as text:
             pages = yaml.load(text, _Strings)  # noqa: S506 - a BaseLoader makes strings only
-        cases += [_case(page, sql, given) for page, found in pages.items() for sql, given in found.items()]
-    return cases
+        for page, given in pages.items():
+            yield from ((page, sql, what) for sql, what in given.items())
 
 
 def _case(page: str, sql: str, given: Any) -> Case:
@@ -69,11 +74,12 @@ def _case(page: str, sql: str, given: Any) -> Case:
         unknown = set(given) - {"rows", "error", "here"}
         if unknown or given.get("here", "refused") not in ("refused", "differs"):
             raise ValueError(f"{page}: {sql}: not understood: {given}")
-        return Case(page, sql, _rows(given.get("rows", [])), given.get("error", ""), given.get("here", ""))
-    return Case(page, sql, _rows(given))
+        return Case(page, sql, rows_of(given.get("rows", [])), given.get("error", ""), given.get("here", ""))
+    return Case(page, sql, rows_of(given))
 
 
-def _rows(given: Any) -> list[Row]:
+def rows_of(given: Any) -> list[Row]:
+    """What a line gives, as rows: one value, rows of one value, or rows; NULL is None."""
     rows = given if isinstance(given, list) else [given]
     return [[None if v == "NULL" else v for v in (row if isinstance(row, list) else [row])] for row in rows]
 
@@ -134,6 +140,10 @@ def difference(case: Case, got: list[Row] | psycopg2.Error, words: bool = True) 
         return ""
     if case.error:
         return f"{got}, wanted the error {case.error}"
-    ordered = "order by" in case.sql.lower()
-    mine, theirs = (rows if ordered else sorted(rows, key=str) for rows in (got, case.rows))
+    mine, theirs = comparable(case.sql, got, case.rows)
     return "" if mine == theirs else f"{mine}, wanted {theirs}"
+
+
+def comparable(sql: str, *answers: list[Row]) -> list[list[Row]]:
+    """Answers to a statement; the order of their rows counts only where the statement says it."""
+    return [rows if "order by" in sql.lower() else sorted(rows, key=str) for rows in answers]

@@ -19,7 +19,7 @@ from el.archive import journal, objects
 from el.archive.journal import Journal
 from el.archive.objects import Manifest
 from tests.archive.made import table_archive
-from tests.archive.test_run import AS_OF, archived, configure, live, make, one, run
+from tests.archive.test_run import AS_OF, archived, configure, live, make, one, run, wait_for
 from tests.conftest import Source
 from tests.proxy import s3_proxy
 from tests.tcp_proxy import tcp_proxy
@@ -103,15 +103,39 @@ def requests(source: Source) -> int:
     return sum("/el-archive/" in each for each in seen)
 
 
-@pytest.mark.parametrize(
-    "part", [pytest.param(part, marks=[pytest.mark.long] * bool(part % 4)) for part in range(PARTS)]
-)
+@pytest.mark.parametrize("part", [pytest.param(part, marks=[pytest.mark.long] * bool(part)) for part in range(PARTS)])
 def test_killed_at_any_request_to_s3_nothing_is_lost_and_the_next_run_completes(table: Source, part: int) -> None:
     for moment in range(part, requests(table), PARTS):
         again(table)
         what = killed_at_request(table, moment)
         nothing_is_lost(table, what)
         all_is_done(table, what)
+
+
+def test_a_commit_that_comes_through_after_the_next_run_is_over_loses_no_row(table: Source) -> None:
+    """The run is killed while its COMMIT is on the way, for longer than the next one waits for locks."""
+    variable = f"ARCHIVE__{table.name.upper()}__CREDENTIALS"
+    url = urlsplit(table.env[variable])
+    assert url.port
+    killed, go = threading.Event(), threading.Event()
+
+    def before(statement: bytes) -> None:
+        if statement[5:].lower().startswith(b"commit") and not killed.is_set():
+            process.kill()
+            process.wait()
+            killed.set()
+            go.wait(120)
+
+    with tcp_proxy(url.port, before) as port:
+        process = start(table, {variable: table.env[variable].replace(f":{url.port}/", f":{port}/")})
+        assert killed.wait(60)
+        report = one(run(table))
+        assert report["left"]["unsettled"] > 0
+        assert report["open"]
+        go.set()
+        wait_for(lambda: live(table) == [11])
+    nothing_is_lost(table, "a late COMMIT")
+    all_is_done(table, "a late COMMIT")
 
 
 def killed_at_request(source: Source, moment: int) -> str:

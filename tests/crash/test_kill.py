@@ -20,7 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.compare import assert_equal
-from tests.conftest import REPOSITORY, Source
+from tests.conftest import REPOSITORY, Source, fork
+from tests.forks import Forked
+from tests.mysql_sql import numbers
 from tests.proxy import s3_proxy
 
 PREFIX = "DESTINATION__REDSHIFT__CREDENTIALS__"
@@ -32,7 +34,8 @@ CURSOR = (
 @pytest.fixture
 def table(source: Source) -> Source:
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_500"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(500)} n",
     )
     source.configure({"t": {}})
     return source
@@ -110,22 +113,16 @@ def start(
     endpoint: str | None = None,
     program: tuple[str, ...] = ("-m", "el.cli"),
     env: dict[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
+) -> Forked:
     env = source.env | (env or {}) | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
-    process = subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        cwd=source.folder,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = fork(program, arguments, source.folder, env, piped=False)
     source.processes.append(process)
     return process
 
 
 def killed_at(source: Source, command: str, is_moment: Callable[[str, str], bool]) -> None:
     """Run ``el`` and kill it when a request to S3 is the one; the request itself never arrives."""
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Forked] = []
     seen: list[str] = []
 
     def before(method: str, path: str) -> int | None:
@@ -212,10 +209,10 @@ def first_copy_killed(source: Source, rows: int, times: int) -> None:
     part = 2000
     source.mysql(
         f"create table t (id int primary key, v int, {CURSOR})",
-        f"insert into t (id, v) select seq * 3, seq from seq_1_to_{rows}",
+        f"insert into t (id, v) select seq * 3, seq from {numbers(rows)} n",
     )
     source.configure({"t": {}})
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Forked] = []
     left = 0
 
     def before(method: str, path: str) -> int | None:

@@ -16,6 +16,12 @@ from tests.proxy import s3_proxy
 __all__ = ["either", "snapshot_port", "table"]
 
 
+#: Redshift's isolation of old; the other one in the soak test.
+ON_SERIALIZABLE = pytest.mark.parametrize(
+    "either", ["serializable", pytest.param("snapshot", marks=pytest.mark.long)], indirect=True
+)
+
+
 def test_a_serialization_conflict_is_tried_again_and_the_commit_counts_once(either: Source) -> None:
     """Somebody changes the raw table while the merge waits for it: ERROR 1023, as Redshift aborts the later writer."""
     either.el("run")
@@ -34,6 +40,7 @@ def test_a_serialization_conflict_is_tried_again_and_the_commit_counts_once(eith
     assert "serializable isolation violation" in log.read_text()
 
 
+@ON_SERIALIZABLE
 def test_two_loaders_that_widen_the_same_column_both_end_well(either: Source) -> None:
     either.mysql(f"create table w (id int primary key, v varchar(10), {CURSOR})", "insert into w (id) values (1)")
     either.configure({"w": {}})
@@ -49,6 +56,7 @@ def test_two_loaders_that_widen_the_same_column_both_end_well(either: Source) ->
 
 
 @pytest.mark.timeout(900)
+@ON_SERIALIZABLE
 def test_ten_loaders_and_five_extractors_at_once_make_the_same_as_one(either: Source) -> None:
     """All loaders stand before the ledger, with the same commit to apply, when it is opened to them; extractors, which
     have all seen the same watermark, want the same next commit."""

@@ -20,11 +20,12 @@ from tests.conftest import Source
 from tests.crash.points import ALL, SKIP, STAGES, SWAP, Fault, Point
 from tests.crash.test_kill import CURSOR, snapshot_port, start, use_port
 from tests.crash.wires import PREFIX, Wires, wires
+from tests.mysql_sql import numbers
 
 __all__ = ["snapshot_port"]
 
 #: Tables of one test: few where ``make test`` waits for the first.
-_QUICK_SLICE, _SLICE = 4, 8
+_QUICK_SLICE, _SLICE = 3, 8
 Cell = tuple[Point, Fault]
 
 
@@ -141,7 +142,7 @@ def is_change(wire: str, text: str) -> bool:
 def made(table: str) -> tuple[str, str]:
     return (
         f"create table {table} (id int primary key, v int, s varchar(10), {CURSOR})",
-        f"insert into {table} (id, v, s) select seq, 0, 'short' from seq_1_to_200",
+        f"insert into {table} (id, v, s) select seq, 0, 'short' from {numbers(200)} n",
     )
 
 

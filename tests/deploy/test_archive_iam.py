@@ -18,6 +18,7 @@ from tests.archive.test_restore import TABLE, configure, rows
 from tests.conftest import Source
 from tests.crash.test_kill import use_port
 from tests.deploy.guarded_s3 import ARCHIVE_BUCKET, BUCKET, GuardedS3, guarded_s3, policy
+from tests.mysql_sql import numbers
 from tests.proxy import s3_proxy
 
 ARCHIVE_ROLES = ("archive", "archive-restore", "archive-hold", "archive-expire")
@@ -111,7 +112,7 @@ def test_load_and_copy_tell_which_rows_are_archived_with_their_own_policies(
     source.mysql(
         "create table t (id int primary key, created_at datetime not null default '2024-01-01', key (created_at), "
         "updated_at timestamp(6) not null default now(6) on update now(6), key (updated_at))",
-        "insert into t (id, updated_at) select seq, '2024-01-01' from seq_1_to_50",
+        f"insert into t (id, updated_at) select seq, '2024-01-01' from {numbers(50)} n",
     )
     configure(source, mode="merge", cursor="updated_at")
     usual = dict(source.env)
@@ -176,7 +177,7 @@ def test_no_role_goes_around_a_lock_or_changes_the_bucket(guarded: GuardedS3, ro
 
 
 def test_run_restore_hold_and_expire_work_with_their_own_policies(source: Source, guarded: GuardedS3) -> None:
-    source.mysql(TABLE, "insert into t (id, v) select seq, concat('row ', seq) from seq_1_to_50")
+    source.mysql(TABLE, f"insert into t (id, v) select seq, concat('row ', seq) from {numbers(50)} n")
     configure(source, mode="merge", cursor="created_at")
     usual = dict(source.env)
     roles, label = guarded.roles, f"{source.name}.t"

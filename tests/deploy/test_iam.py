@@ -17,6 +17,7 @@ from tests.conftest import REPOSITORY, Source
 from tests.crash.test_kill import CURSOR, PREFIX, is_commit, killed_at
 from tests.deploy.guarded_s3 import BUCKET, IAM, GuardedS3, guarded_s3, policy
 from tests.deploy.test_archive_iam import ARCHIVE_ROLES, TELLERS
+from tests.mysql_sql import numbers
 from tests.proxy import s3_proxy
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:el-alerts"
@@ -120,7 +121,8 @@ def test_extract_load_copy_and_clean_work_with_their_own_policies(
     source: Source, guarded: GuardedS3, redshift: int
 ) -> None:
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_500"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(500)} n",
     )
     source.configure({"t": {}, "r": {"mode": "replace"}})
     source.mysql("create table r (id int primary key)", "insert into r values (1)")

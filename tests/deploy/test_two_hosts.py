@@ -16,6 +16,7 @@ from tests.conftest import Source
 from tests.crash.test_kill import CURSOR, PREFIX
 from tests.deploy import hosts
 from tests.integration.test_main_job import CLINIC, assert_all_equal, clinic
+from tests.mysql_sql import numbers
 
 #: ``el`` for which the other side's database does not exist: who tries to log in there fails.
 WITHOUT_REDSHIFT = "import psycopg2; psycopg2.connect = None; from el import cli; cli.main()"
@@ -101,6 +102,7 @@ def sides(demo: Source) -> Iterator[Sides]:
         yield Sides(demo, extract, load)
 
 
+@pytest.mark.long
 def test_the_demo_runs_on_two_hosts_that_reach_s3_and_one_database_each(sides: Sides) -> None:
     extract, load, ports = sides.hosts["extract"], sides.hosts["load"], sides.ports
     for one, database, others in ((extract, "mysql", "redshift"), (load, "redshift", "mysql")):
@@ -178,11 +180,11 @@ def test_several_extracts_and_loads_at_once_by_mistake_give_the_same_redshift(so
     """Each on a disk of its own. One may lose a race and say so; the next run on its own leaves nothing to do."""
     source.mysql(
         f"create table t (id int primary key, v int, {CURSOR})",
-        "insert into t (id, v) select seq, 0 from seq_1_to_2000",
+        f"insert into t (id, v) select seq, 0 from {numbers(2000)} n",
         f"create table u (a int, b varchar(20), v int, {CURSOR}, primary key (a, b))",
-        "insert into u (a, b, v) select seq, concat('x', seq), 0 from seq_1_to_500",
+        f"insert into u (a, b, v) select seq, concat('x', seq), 0 from {numbers(500)} n",
         "create table r (id int primary key, v int)",
-        "insert into r select seq, 0 from seq_1_to_100",
+        f"insert into r select seq, 0 from {numbers(100)} n",
     )
     source.configure({"t": {}, "u": {}, "r": {"mode": "replace"}})
     for number in range(2):

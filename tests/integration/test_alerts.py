@@ -67,6 +67,7 @@ def test_a_failure_is_told_once_and_once_when_it_is_over(table: Source, queue: Q
     assert titles(queue) == titles(web) == [f"el: {table.name}.t: extract failed"], "it came again: a new problem"
 
 
+@pytest.mark.long
 def test_what_hits_many_tables_is_one_alert(table: Source, queue: Queue) -> None:
     wrong = {f"SOURCES__{table.name.upper()}__CREDENTIALS": f"mysql://el:wrong-secret@127.0.0.1:1/{table.name}"}
     table.el("extract", code=1, env=wrong)
@@ -79,6 +80,7 @@ def test_what_hits_many_tables_is_one_alert(table: Source, queue: Queue) -> None
     assert titles(queue) == ["el: 2 over"]
 
 
+@pytest.mark.long
 def test_the_end_of_a_failed_extract_is_not_told_by_a_load(table: Source, queue: Queue) -> None:
     table.el("run")
     table.mysql(TOO_LONG)
@@ -88,6 +90,7 @@ def test_the_end_of_a_failed_extract_is_not_told_by_a_load(table: Source, queue:
     assert problems(table)[f"{table.name}.t/extract"]["over"] is None
 
 
+@pytest.mark.long
 def test_values_that_could_not_be_carried_are_told_until_a_whole_copy_has_none(table: Source, queue: Queue) -> None:
     table.mysql(
         "set session sql_mode = ''",
@@ -144,6 +147,7 @@ def test_a_change_of_columns_is_told_once_although_the_run_that_saw_it_failed(ta
     assert not any(one["kind"] == "drift" for entry in table.el("status", "--json").json for one in entry["problems"])
 
 
+@pytest.mark.long
 def test_changes_of_columns_that_a_channel_did_not_take_are_told_later_each_of_them(table: Source, web: Hook) -> None:
     table.env["EL_ALERTS_SNS_TOPIC"] = ""
     table.configure({"t": {}, "u": {"mode": "replace"}})
@@ -187,6 +191,7 @@ def test_a_good_run_stays_good_when_its_alert_cannot_be_sent(table: Source, web:
     ]
 
 
+@pytest.mark.long
 def test_a_process_that_was_killed_while_it_told_is_followed_by_one_that_tells(table: Source, queue: Queue) -> None:
     """It had said that it tells, five minutes ago (the clock of the entry is set back)."""
     table.mysql(TOO_LONG)
@@ -208,6 +213,7 @@ def test_a_process_that_was_killed_while_it_told_is_followed_by_one_that_tells(t
     assert titles(queue) == [f"el: {table.name}.t: extract failed"]
 
 
+@pytest.mark.long
 def test_two_hosts_that_write_problems_at_once_lose_none(table: Source, queue: Queue) -> None:
     """The one is held up between reading the problems and writing them, while the other writes his."""
     table.mysql(TOO_LONG, "update u set v = repeat('canary-value', 9000)")

@@ -17,6 +17,7 @@ from tests.crash.test_kill import either, snapshot_port, start, table, wait_unti
 from tests.crash.wires import wires
 from tests.integration.test_load import Log, counted, counting
 from tests.local.conftest import aws_environment, make_redshift
+from tests.mysql_sql import numbers
 
 __all__ = ["aws_environment", "counted", "counting", "either", "make_redshift", "snapshot_port", "table"]
 
@@ -27,13 +28,16 @@ def make(source: Source, name: str = "t", key: str = "id int primary key", **mor
     """A table whose rows may be archived as soon as Redshift has them, and that is loaded with ten of them."""
     source.mysql(f"create table {name} ({key}, {UPDATED}, {AGE}, key (updated_at))")
     if key == "id int primary key":
-        insert(source, "seq_1_to_10", name)
+        insert(source, 10, name=name)
     source.configure({name: POLICY | more}, RETENTION)
     source.el("run")
 
 
-def insert(source: Source, rows: str, name: str = "t") -> None:
-    source.mysql(f"insert into {name} (id, created_at, updated_at) select seq, '{OLD}', '{OLD}' from {rows}")
+def insert(source: Source, last: int, first: int = 1, name: str = "t") -> None:
+    """Rows whose keys are the numbers from ``first`` to ``last``."""
+    source.mysql(
+        f"insert into {name} (id, created_at, updated_at) select seq, '{OLD}', '{OLD}' from {numbers(last, first)} n"
+    )
 
 
 def archive(source: Source, *arguments: str, env: dict[str, str] | None = None) -> Any:
@@ -71,7 +75,7 @@ def chunks(source: Source, name: str = "t") -> list[ChunkState]:
 
 def test_archived_rows_are_told_with_the_moment_of_their_deletion_and_stay_in_the_raw_table(source: Source) -> None:
     make(source)
-    insert(source, "seq_11_to_12")
+    insert(source, 12, first=11)
     source.mysql(f"update t set created_at = '{NEW}', updated_at = '{OLD}' where id > 10")
     source.el("run", "--full")
     assert archive(source, "--chunk-rows", "4")["deleted"] == 10
@@ -96,7 +100,7 @@ def test_a_key_that_was_used_again_and_archived_again_is_two_rows(source: Source
     make(source)
     archive(source)
     load(source)
-    insert(source, "seq_3_to_4")
+    insert(source, 4, first=3)
     source.el("run", "--full")
     alive = (
         f"select t.id from raw.t t left join (select id, max(_archived_at) as archived_at from "
@@ -185,7 +189,7 @@ def test_killed_at_any_point_each_row_is_told_once(source: Source, point: Point)
             load(source)
             assert told(source) == sorted([(key,) for key in range(1, 11)] * number)
             assert load(source).table("t")["load"] == "nothing new"
-            insert(source, "seq_1_to_10")
+            insert(source, 10)
             source.el("run", "--full")
 
 
@@ -195,7 +199,7 @@ def test_two_loaders_at_once_tell_each_row_once_under_either_isolation_level(eit
     make(either)
     archive(either)
     load(either)
-    insert(either, "seq_1_to_10")
+    insert(either, 10)
     either.el("run", "--full")
     archive(either, "--chunk-rows", "3")
     with either.warehouse.cursor() as holder:
@@ -213,7 +217,7 @@ def test_a_table_that_is_gone_or_went_back_is_told_again(source: Source) -> None
     make(source)
     archive(source)
     load(source)
-    insert(source, "seq_1_to_3")
+    insert(source, 3)
     source.el("run", "--full")
     archive(source)
     load(source)
@@ -339,7 +343,7 @@ def test_what_expired_before_it_was_told_is_counted_in_a_note(source: Source) ->
     make(source)
     archive_for_a_day(source)
     expire(source)
-    insert(source, "seq_1_to_2")
+    insert(source, 2)
     source.el("extract", "--full")
     assert load(source).table("t")["warnings"] == [
         "10 archived rows are not told as such in Redshift: their copies expired before, and their keys with them. "
@@ -359,7 +363,7 @@ def test_a_key_that_redshift_must_not_see_is_told_to_nobody(source: Source) -> N
         (note,) = load(source).table("t")["warnings"]
         assert "keeps id from Redshift by exclude or hash" in note
     assert not is_there(source)
-    insert(source, "seq_1_to_2")
+    insert(source, 2)
     assert archive(source)["deleted"] == 2
     (before, now) = records(source, "done")
     assert (before["deleted"], before["keys"]["rows"], before["untold"]) == (10, 10, None)

@@ -18,6 +18,7 @@ from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.crash.test_kill import SMALL_PARTS, is_commit, start
 from tests.integration.test_extract import CURSOR, extractor, landed, small
+from tests.mysql_sql import numbers
 from tests.proxy import s3_proxy
 
 __all__ = ["small"]
@@ -37,7 +38,7 @@ def fill(source: Source, rows: int = 1000) -> None:
     """Rows of January 2020, ten days of them, that no window will reach again."""
     source.mysql(
         f"create table t (id int primary key, v int, {CURSOR}, key (updated_at))",
-        f"insert into t select seq, 0, '2020-01-01' + interval seq % 10 day from seq_1_to_{rows}",
+        f"insert into t select seq, 0, '2020-01-01' + interval seq % 10 day from {numbers(rows)} n",
     )
     source.configure({"t": {}})
 
@@ -80,7 +81,7 @@ def test_either_limit_may_be_left_out(source: Source, limits: tuple[str, str], d
 
 def test_an_integer_cursor_takes_numbers(source: Source) -> None:
     source.mysql("create table t (id int auto_increment primary key, v int)")
-    source.mysql("insert into t select seq, 0 from seq_1_to_1000")
+    source.mysql(f"insert into t select seq, 0 from {numbers(1000)} n")
     source.configure({"t": {"cursor": "id"}})
     source.el("run")
     before = state(source)

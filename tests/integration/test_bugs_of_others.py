@@ -19,6 +19,7 @@ import pytest
 from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.integration.test_extract import CURSOR, extractor, landed, run, small
+from tests.mysql_sql import numbers
 
 __all__ = ["small"]
 
@@ -110,7 +111,7 @@ def test_rows_that_share_the_smallest_first_column_of_a_composite_key_are_not_dr
         f"create table t (a int, b varchar(9), c date, {CURSOR}, primary key (a, b, c))",
         # 250 rows share the smallest, 150 the next and 250 the largest; a chunk has 100
         "insert into t (a, b, c) select if(seq <= 250, -5, if(seq <= 400, 0, 7)), seq % 3, '2020-01-01' + interval seq "
-        "day from seq_1_to_650",
+        f"day from {numbers(650)} n",
     )
     source.configure({"t": {}})
     assert run(extractor(source, tmp_path)).rows == 650

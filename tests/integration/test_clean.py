@@ -9,13 +9,15 @@ import pytest
 from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.crash.test_kill import CURSOR, SMALL_PARTS, is_commit, killed_at, start
+from tests.mysql_sql import numbers
 from tests.proxy import s3_proxy
 
 
 @pytest.fixture
 def table(source: Source) -> Source:
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_500"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(500)} n",
     )
     source.configure({"t": {}})
     return source
@@ -80,7 +82,7 @@ def test_an_extract_at_work_loses_no_file(table: Source, mode: str) -> None:
     """At each commit of an extract in many parts, with the files of that commit on S3, the janitor is at work."""
     table.configure({"t": {"mode": mode}})
     table.el("run")
-    table.mysql("insert into t (id, v) select seq + 1000, 0 from seq_1_to_9000", "update t set v = 2")
+    table.mysql(f"insert into t (id, v) select seq + 1000, 0 from {numbers(9000)} n", "update t set v = 2")
     waiting = []
 
     def before(method: str, path: str) -> None:

@@ -18,25 +18,29 @@ from local.clinic.activity import activity
 from local.clinic.database import ClinicError, connect, quoted
 from local.clinic.generate import create
 from local.clinic.rows import TABLES
+from local.mysql_server import Program
 from tests.conftest import REPOSITORY
+from tests.leftovers import Note, source_note
 
 SCALE = 0.01
 CURSORS = tuple(table for table in TABLES if table != "specialties")
 
 
 @pytest.fixture
-def database(stack: dict[str, str]) -> Iterator[Callable[[], str]]:
+def database(stack: dict[str, str], program: Program, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Gives names of databases that are dropped at the end."""
-    names: list[str] = []
+    notes: dict[str, Note] = {}
 
     def name() -> str:
-        names.append(f"clinic_test_{uuid4().hex[:10]}")
-        return names[-1]
+        made = f"clinic_test_{uuid4().hex[:10]}"
+        notes[made] = source_note(program.kind, made, tmp_path)
+        return made
 
     yield name
     with connect() as connection, connection.cursor() as cursor:
-        for used in names:
+        for used, note in notes.items():
             cursor.execute(f"drop database if exists {quoted(used)}")
+            note.remove()
 
 
 def query(database: str, sql: str) -> list[tuple[Any, ...]]:

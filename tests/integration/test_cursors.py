@@ -26,8 +26,11 @@ from el.mysql.process import Process
 from el.mysql.reader import Reader
 from el.mysql.replica import reads_from
 from el.mysql.window import read_bound
+from local.mysql_server import Program
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 from tests.private_mysql import PrivateMySQL
+from tests.replication import go_on, make_pair, stop
 
 STAMP = "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
 
@@ -80,9 +83,9 @@ class Extracts:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMySQL]:
+def server(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterator[PrivateMySQL]:
     """A server that nobody else uses: an open transaction of another test would move watermarks here."""
-    private = PrivateMySQL(tmp_path_factory.mktemp("cursors"))
+    private = PrivateMySQL(tmp_path_factory.mktemp("cursors"), program)
     private.start()
     yield private
     private.kill()
@@ -153,7 +156,7 @@ def test_an_empty_table_with_an_integer_cursor_is_idle(extract: Extracts) -> Non
 
 def test_numbers_that_began_anew_are_copied_in_full_and_said(extract: Extracts) -> None:
     integers(extract)
-    extract.source.mysql("insert into t (v) select seq from seq_1_to_20")
+    extract.source.mysql(f"insert into t (v) select seq from {numbers(20)} n")
     extract()
     extract.source.mysql("truncate table t", "insert into t (v) values (7), (8)")
     again = extract()
@@ -320,12 +323,17 @@ def test_a_cursor_that_cannot_work_is_refused(extract: Extracts, case: str) -> N
         extract.shape()
 
 
+def without_gtids(program: Program) -> list[str]:
+    """Options of a server that writes none. MySQL 9 does unless it is told not to."""
+    return ["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"] if program.is_mysql else []
+
+
 def test_another_server_stops_the_table_until_it_is_accepted(
-    extract: Extracts, make_private: Callable[[], PrivateMySQL]
+    extract: Extracts, make_private: Callable[[], PrivateMySQL], program: Program
 ) -> None:
     for number in (1, 2):
         server = make_private()
-        server.start()
+        server.start(*without_gtids(program))
         server.run(f"create table db.t (id int primary key, {STAMP})", f"insert into db.t (id) values ({number})")
         extract.at(server)
         if number == 1:
@@ -347,7 +355,7 @@ def test_a_server_that_was_restored_to_an_earlier_moment_stops_the_table(
     private.stop()
     private.save(tmp_path / "backup")
     private.start()
-    private.run("insert into db.t (id) select seq from db.seq_2_to_2000")
+    private.run(f"insert into db.t (id) select seq from {numbers(2000, 2)} n")
     extract()
     private.stop()
     private.restore(tmp_path / "backup")
@@ -361,15 +369,7 @@ def test_a_server_that_was_restored_to_an_earlier_moment_stops_the_table(
 @pytest.fixture
 def pair(make_private: Callable[[], PrivateMySQL]) -> tuple[PrivateMySQL, PrivateMySQL]:
     """A primary with a binary log, and its replica."""
-    primary, replica = make_private(), make_private()
-    primary.start("--log-bin=bin", "--server-id=1")
-    replica.start("--server-id=2", "--read-only=1")
-    replica.run(
-        f"change master to master_host = '127.0.0.1', master_port = {primary.port}, master_user = 'root', "
-        "master_use_gtid = slave_pos, master_connect_retry = 1",
-        "start slave",
-    )
-    return primary, replica
+    return make_pair(make_private)
 
 
 def test_rows_are_read_from_a_replica_that_has_caught_up(
@@ -380,11 +380,11 @@ def test_rows_are_read_from_a_replica_that_has_caught_up(
     extract.at(primary)
     extract.at(replica, "REPLICA")
     extract()
-    replica.run("stop slave sql_thread")
+    stop(replica, "sql_thread")
     primary.run("insert into db.t (id) values (2)")
     with pytest.raises(SourceError, match="did not reach what the primary had committed"):
         extract(replica_seconds=1)
-    replica.run("start slave sql_thread")
+    go_on(replica)
     extract()
     assert set(extract.landed()) == {1, 2}
     assert extract().commits == 0
@@ -489,10 +489,10 @@ def test_a_chunk_that_another_server_would_answer_is_refused(
 
 
 def test_a_primary_without_gtids_cannot_have_a_replica_read(
-    extract: Extracts, make_private: Callable[[], PrivateMySQL]
+    extract: Extracts, make_private: Callable[[], PrivateMySQL], program: Program
 ) -> None:
     primary = make_private()
-    primary.start()
+    primary.start(*without_gtids(program))
     primary.run(f"create table db.t (id int primary key, {STAMP})")
     extract.at(primary)
     extract.at(primary, "REPLICA")

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from local.mysql_server import Program
 from tests.conftest import REPOSITORY, Source
 
 PREFIX = "DESTINATION__REDSHIFT__CREDENTIALS__"
@@ -83,8 +84,23 @@ def test_dbt_builds_tests_and_documents_what_was_loaded(clinic: dict[str, str], 
     assert all(manifest["nodes"][name]["description"] for name in models)
 
 
-def test_a_bare_dbt_finds_the_local_stack_through_the_active_environment(stack: dict[str, str]) -> None:
-    script = ". .venv/bin/activate && dbt debug --connection && env | grep -c '^LANDING_URL='"
+def test_a_bare_dbt_finds_the_local_stack_through_the_active_environment(
+    stack: dict[str, str], program: Program, tmp_path: Path
+) -> None:
+    # A checkout whose chosen stack is the one of the tests: that of this checkout is the developer's choice.
+    commands = REPOSITORY / ".venv" / "bin"
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for command in commands.iterdir():
+        if command.name != "activate":
+            (tmp_path / ".venv" / "bin" / command.name).symlink_to(command)
+    activate = (commands / "activate").read_text()
+    assert str(commands.parent) in activate
+    (tmp_path / ".venv" / "bin" / "activate").write_text(
+        activate.replace(str(commands.parent), str(tmp_path / ".venv"))
+    )
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").symlink_to(REPOSITORY / ".local" / f"on-{program.kind}" / "env")
+    script = f". {tmp_path}/.venv/bin/activate && dbt debug --connection && env | grep -c '^LANDING_URL='"
     done = subprocess.run(
         ["sh", "-c", script],
         cwd=REPOSITORY,

@@ -29,10 +29,14 @@ def tables(source: Source) -> Source:
     return source
 
 
+#: Bound and never listening: nobody else gets the port of one, and nothing answers there.
+_CLOSED: list[socket.socket] = []
+
+
 def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    _CLOSED.append(socket.socket())
+    _CLOSED[-1].bind(("127.0.0.1", 0))
+    return int(_CLOSED[-1].getsockname()[1])
 
 
 def assert_clear(done: Finished, *parts: str) -> None:

@@ -28,7 +28,9 @@ from el.plan import Range
 from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.integration.test_extract import extractor, small
+from tests.mysql_sql import hash_of, numbers
 from tests.private_mysql import PrivateMySQL
+from tests.replication import follow, forget, go_on, options, stop
 from tests.wire import mysql_proxy
 
 __all__ = ["small"]
@@ -58,7 +60,7 @@ class Limited:
         for table in tables:
             self.server.run(
                 f"create table db.{table} (id int primary key, v varchar(200), {STAMP})",
-                f"insert into db.{table} (id, v) select seq, repeat(md5(seq), 6) from db.seq_1_to_{rows}",
+                f"insert into db.{table} (id, v) select seq, repeat({hash_of('seq')}, 6) from {numbers(rows)} n",
             )
 
     def limit(self, tables: dict[str, Any], **limits: Any) -> None:
@@ -66,8 +68,10 @@ class Limited:
         file = self.source.folder / "sources" / f"{self.source.name}.yml"
         file.write_text(file.read_text().replace("{", '{"server": ' + str(limits).replace("'", '"') + ",", 1))
 
-    def begin(self, *arguments: str, chunk: int = 1000, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str, chunk: int = 1000, stderr: int = subprocess.PIPE) -> Any:
         """Start ``el extract``; what it says is kept."""
+        if stderr == subprocess.PIPE:
+            return self.source.start("extract", *arguments, program=("-c", SMALL.format(chunk)))
         process = subprocess.Popen(
             [sys.executable, "-c", SMALL.format(chunk), "extract", *arguments],
             cwd=self.source.folder,
@@ -279,7 +283,8 @@ def close_after(monkeypatch: pytest.MonkeyPatch, answers: int) -> None:
 
 def fill(source: Source, mode: str = "merge") -> None:
     source.mysql(
-        f"create table t (id int primary key, v int, {STAMP})", "insert into t (id, v) select seq, 0 from seq_1_to_1000"
+        f"create table t (id int primary key, v int, {STAMP})",
+        f"insert into t (id, v) select seq, 0 from {numbers(1000)} n",
     )
     source.configure({"t": {"mode": mode}})
 
@@ -333,13 +338,11 @@ def test_reading_pauses_while_the_replica_does_not_apply(
 ) -> None:
     primary, replica = limited.server, make_private()
     primary.stop()
-    primary.start("--server-id=1", "--log-bin", "--binlog-format=row")
-    replica.start("--server-id=2", "--read-only=1", "--skip-slave-start")
-    replica.run(
-        f"change master to master_host='127.0.0.1', master_port={primary.port}, master_user='root', "
-        "master_use_gtid=slave_pos",
-        "start slave",
-    )
+    primary.start(*options(primary, 1))
+    replica.start(*options(replica, 2), "--read-only=1")
+    forget(primary)
+    forget(replica)
+    follow(replica, primary)
     limited.fill(5000, "t")
     limited.limit({"t": {}}, max_replica_lag=30)
     limited.at(replica.port, "REPLICA")
@@ -347,11 +350,11 @@ def test_reading_pauses_while_the_replica_does_not_apply(
     primary.run("update db.t set v = 'changed'")
     with replica.connect() as connection, connection.cursor() as cursor:
         wait_until(lambda: cursor.execute("select 1 from t where v <> 'changed' limit 1") == 0 or connection.rollback())
-    replica.run("stop slave sql_thread")
+    stop(replica, "sql_thread")
     process = limited.begin()
     wait_until(lambda: "paused: the replica does not apply" in limited.log(), process)
     assert limited.rows("t") == 5000
-    replica.run("start slave sql_thread")
+    go_on(replica)
     limited.end(process)
     assert limited.rows("t") == 10_000
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.compare import assert_equal
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 from tests.proxy import Gate, s3_proxy
 
 CURSOR = (
@@ -22,7 +23,8 @@ CURSOR = (
 @pytest.fixture
 def table(source: Source) -> Source:
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_100"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(100)} n",
     )
     source.configure({"t": {}})
     source.env["EL_LEASE_SECONDS"] = "40"  # renewed every ten seconds, also on a machine that does much else
@@ -160,7 +162,7 @@ def test_a_host_that_slept_finds_its_lease_taken_over_and_nothing_counts_twice(s
 
 def test_a_lease_that_is_lost_stops_the_work_at_the_next_part(short: Source) -> None:
     """As above, but awake: the lease is another's when it is to be renewed."""
-    short.mysql("insert into t (id, v) select seq, 0 from seq_101_to_9000")
+    short.mysql(f"insert into t (id, v) select seq, 0 from {numbers(9000, first=101)} n")
     gate = Gate(is_commit)
     small = "from el import cli, parts\nfrom el.mysql import chunks\n" + (
         "parts._ROWS_PER_PART, chunks._MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 1000, 500, 500\ncli.main()"

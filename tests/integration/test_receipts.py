@@ -82,7 +82,9 @@ DAMAGES: dict[str, tuple[Callable[[], list[Row]], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage", [pytest.param(damage, marks=[pytest.mark.long] * (number > 3)) for number, damage in enumerate(DAMAGES)]
+)
 def test_what_changed_on_the_way_is_refused_by_column_although_the_checksum_of_the_file_is_right(
     table: Source, landed: Landed, damage: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Source
 from tests.landed import Landed
+from tests.mysql_sql import numbers
 
 CURSOR = (
     "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
@@ -20,7 +21,8 @@ CURSOR = (
 def table(source: Source) -> Source:
     """A table with two commits applied, of which a snapshot was taken, and two more behind it."""
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_5"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(5)} n",
     )
     source.configure({"t": {}})
     source.el("extract")

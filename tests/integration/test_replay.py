@@ -13,6 +13,7 @@ from tests.archive import made
 from tests.compare import assert_equal
 from tests.conftest import Source
 from tests.landed import Landed
+from tests.mysql_sql import no_pad_bin
 
 CURSOR = (
     "updated_at timestamp(6) not null default current_timestamp(6) on update current_timestamp(6), key (updated_at)"
@@ -112,6 +113,7 @@ def test_a_swap_that_would_lose_rows_is_refused_and_says_how_many(table: Source)
     assert len(content(table, into(table))) == 3
 
 
+@pytest.mark.long
 def test_a_swap_is_refused_while_the_two_are_not_at_the_same_commit(table: Source) -> None:
     landed = Landed(table, "t")
     landed.last = table.commit("t", 3)
@@ -152,6 +154,7 @@ def test_what_contradicts_itself_is_refused_before_anything_is_done(source: Sour
         assert said in source.el("load", *(each.format(**names) for each in arguments), code=2).err
 
 
+@pytest.mark.long
 def test_load_and_status_warn_when_the_files_of_a_pending_commit_will_soon_be_deleted(table: Source) -> None:
     landed = Landed(table, "t")
     landed.last = table.commit("t", 3)
@@ -167,7 +170,7 @@ def test_load_and_status_warn_when_the_files_of_a_pending_commit_will_soon_be_de
 
 
 ARCHIVED = f"""create table t (k varchar(10), n int, v varchar(20), h varchar(20),
-    created_at datetime default '2024-01-01', {CURSOR}, primary key (k, n)) default collate utf8mb4_nopad_bin"""
+    created_at datetime default '2024-01-01', {CURSOR}, primary key (k, n)) default collate {no_pad_bin()}"""
 
 
 @pytest.fixture
@@ -246,6 +249,7 @@ def test_rows_that_were_archived_before_the_landing_begins_are_filled_in_from_th
     assert [row[2] for row in rows_of(source)] == ["third", "later", "second", "later", "blank"]
 
 
+@pytest.mark.long
 def test_a_swap_is_refused_when_neither_the_landing_nor_the_archive_has_a_row(
     archived: tuple[Source, Source],
 ) -> None:
@@ -262,6 +266,7 @@ def test_a_swap_is_refused_when_neither_the_landing_nor_the_archive_has_a_row(
     assert content_of(source) == before
 
 
+@pytest.mark.long
 def test_an_archived_row_does_not_replace_a_later_one_that_only_redshift_has(archived: tuple[Source, Source]) -> None:
     """Its key was used again, that row reached Redshift, and MySQL deleted it: the archive has an older one."""
     source, restored = archived
@@ -278,6 +283,7 @@ def test_an_archived_row_does_not_replace_a_later_one_that_only_redshift_has(arc
     assert content_of(source) == before
 
 
+@pytest.mark.long
 def test_rows_of_another_form_or_an_unfinished_copy_fill_nothing_in(archived: tuple[Source, Source]) -> None:
     source, restored = archived
     lose_landing(source)

@@ -11,6 +11,7 @@ import pytest
 
 from el import __version__
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 from tests.proxy import Gate, s3_proxy
 
 CURSOR = (
@@ -23,7 +24,8 @@ def table(source: Source) -> Source:
     """A table in a landing of its own: the runs of other tests are not among its runs."""
     source.env["LANDING_URL"] = f"s3://el-landing/{source.name}"
     source.mysql(
-        f"create table t (id int primary key, v int, {CURSOR})", "insert into t (id, v) select seq, 0 from seq_1_to_100"
+        f"create table t (id int primary key, v int, {CURSOR})",
+        f"insert into t (id, v) select seq, 0 from {numbers(100)} n",
     )
     source.configure({"t": {}})
     return source

@@ -11,6 +11,7 @@ import pytest
 
 from tests.compare import assert_equal
 from tests.conftest import Source
+from tests.mysql_sql import numbers
 from tests.proxy import Gate, s3_proxy
 
 CURSOR = (
@@ -29,7 +30,7 @@ cli.main()
 def table(source: Source) -> Source:
     source.mysql(
         f"create table t (id int primary key, v int, {CURSOR})",
-        "insert into t (id, v) select seq, 0 from seq_1_to_9000",
+        f"insert into t (id, v) select seq, 0 from {numbers(9000)} n",
     )
     source.configure({"t": {}})
     return source

@@ -20,6 +20,7 @@ from el import settings
 from el.errors import SourceError
 from el.mysql.connection import connected, rows
 from el.mysql.process import Process
+from tests.mysql_sql import session_status
 from tests.private_mysql import PrivateMySQL
 
 VARIABLE = "SOURCES__SHOP__CREDENTIALS"
@@ -83,7 +84,7 @@ def login(
     return start
 
 
-CIPHER = "select variable_value from information_schema.session_status where variable_name = 'Ssl_cipher'"
+CIPHER = session_status("Ssl_cipher")
 
 
 def ciphers(server: settings.MySQL) -> list[str]:

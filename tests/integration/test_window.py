@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from el.mysql import activity
 from el.mysql.activity import Activity
 from el.mysql.cursor import Cursor
 from el.mysql.window import Bound, read_bound
+from local.mysql_server import Program
 from tests.conftest import Source
 from tests.private_mysql import PrivateMySQL
 
@@ -95,10 +97,44 @@ def test_a_writer_is_seen_although_its_connection_is_idle_and_changed_one_row(
     writer.close()
 
 
+def test_a_statement_with_bytes_that_are_no_text_is_waited_for_or_seen(
+    source: Source, server: settings.MySQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL shows nobody what is under way as long as it runs; MariaDB shows it."""
+    writer, before = source.connect(), now(source)
+    one(writer, "update t set v = 1 where id = 1")
+    statement = b"update t set v = v + sleep(%d) * length(_binary'\xff\xfe\x80') where id = 1"
+
+    def write(seconds: int) -> threading.Thread:
+        def run() -> None:
+            with suppress(pymysql.err.MySQLError):  # the test kills it
+                writer.query(statement % seconds)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        started = "show global status like 'Threads_running'"
+        with source.admin.cursor() as cursor:
+            wait_until(lambda: cursor.execute(started) and int(cursor.fetchone()[1]) > 1)
+        return thread
+
+    thread = write(3)
+    time.sleep(1.5)  # whole seconds are all that MySQL shows
+    assert reaches_back_to(ask(source, server), before)  # its transaction is open still
+    thread.join()
+    if os.environ["TEST_MYSQL"] == "mysql":
+        monkeypatch.setattr(activity, "_FRESH_SECONDS", 1)
+        thread = write(60)
+        with pytest.raises(SourceError, match=r"bytes that are no text.*Nothing was read"):
+            ask(source, server)
+        one(source.admin, f"kill query {writer.thread_id()}")
+        thread.join()
+    writer.close()
+
+
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PrivateMySQL, settings.MySQL]]:
+def quiet(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterator[tuple[PrivateMySQL, settings.MySQL]]:
     """A server that nobody else uses: here one can see that nothing is under way."""
-    server = PrivateMySQL(tmp_path_factory.mktemp("quiet"))
+    server = PrivateMySQL(tmp_path_factory.mktemp("quiet"), program)
     credentials = server.start()
     server.run("create table db.t (id int primary key, v int)", "insert into db.t values (1, 0), (2, 0)")
     yield server, credentials
@@ -225,7 +261,7 @@ def test_a_list_that_stays_frozen_is_an_error_and_not_an_answer(
 class Fixed:
     """A mark that makes the condition on our own query false: the list as it looks while it is frozen."""
 
-    hex = "a' and 'b' = 'c"
+    hex = "' + null + '"
 
 
 @dataclass
@@ -345,6 +381,20 @@ def test_a_recovered_xa_transaction_holds_the_watermark(private: PrivateMySQL) -
     assert not read_bound("s", server, []).held
 
 
+def test_a_prepared_xa_transaction_that_ends_in_time_holds_nothing(
+    private: PrivateMySQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL's own transactions, of statistics and GTIDs, look the same: they belong to no connection either."""
+    monkeypatch.setattr(activity, "_PATIENCE_SECONDS", 60.0)
+    server = private.start()
+    private.run("create table db.t (id int primary key)")
+    private.run("xa start 'x'", "insert into db.t values (1)", "xa end 'x'", "xa prepare 'x'")
+    commit = threading.Timer(0.5, private.run, ("xa commit 'x'",))
+    commit.start()
+    assert not read_bound("s", server, []).held
+    commit.join()
+
+
 def test_a_server_that_takes_no_writes_is_taken_for_a_replica_and_said(private: PrivateMySQL) -> None:
     server = private.start("--read-only=1")
     (said,) = read_bound("s", server, []).warnings
@@ -353,7 +403,7 @@ def test_a_server_that_takes_no_writes_is_taken_for_a_replica_and_said(private: 
 
 
 def test_without_the_privilege_the_overlap_alone_is_used_and_said(source: Source, server: settings.MySQL) -> None:
-    user = f"u{source.name[-8:]}"
+    user = f"u_{source.name}"
     source.mysql(
         f"create user '{user}'@'127.0.0.1' identified by 'plain-password'",
         f"grant select on {source.name}.* to '{user}'@'127.0.0.1'",

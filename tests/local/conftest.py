@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.leftovers import SCRATCH
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-tests"
 BUCKET = "copy-tests"
@@ -86,7 +88,7 @@ def aws_environment() -> Iterator[dict[str, str]]:
 def make_redshift(aws_environment: dict[str, str]) -> Iterator[Callable[..., Running]]:
     """Makes servers (not started) in a temporary folder that any user may pass through."""
     made: list[Running] = []
-    with tempfile.TemporaryDirectory(prefix="local-redshift-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="redshift-", dir=os.environ[SCRATCH]) as folder:
         Path(folder).chmod(0o755)
 
         def make(*arguments: str) -> Running:

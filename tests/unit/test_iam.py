@@ -48,8 +48,8 @@ def test_every_connection_has_a_token_of_its_own_and_no_log_has_one(
             return made[-1]
 
     def refuse(**options: Any) -> None:
-        used.append(options["password"])
-        raise pymysql.err.OperationalError(1045, f"denied {options['password']}")
+        used.append(options["password"].decode())
+        raise pymysql.err.OperationalError(1045, f"denied {used[-1]}")
 
     monkeypatch.setattr(connection, "_rds", lambda region: Signer())
     monkeypatch.setattr(connection.pymysql, "connect", refuse)

@@ -19,6 +19,8 @@ RECORDED = {
     "MySQL 8.0 with GTIDs of two servers": (
         {
             "gtid_executed": f"{A}:1-77,\n{B}:1-5:9",
+            "gtid_mode": "ON",
+            "log_bin": "ON",
             "hostname": "ip-10-1-2-3",
             "port": "3306",
             "server_id": "1",
@@ -28,12 +30,41 @@ RECORDED = {
         Server(A, f"{A}:1-77,{B}:1-5:9", 412331),
     ),
     "MySQL 8.4 with a tag": (
-        {"gtid_executed": f"{A}:1-3:nightly:1-2", "hostname": "h", "port": "3306", "server_id": "1", "server_uuid": A},
+        {
+            "gtid_executed": f"{A}:1-3:nightly:1-2",
+            "gtid_mode": "ON_PERMISSIVE",
+            "log_bin": "ON",
+            "hostname": "h",
+            "port": "3306",
+            "server_id": "1",
+            "server_uuid": A,
+        },
         [7],
         Server(A, f"{A}:1-3:nightly:1-2", 7),
     ),
+    "MySQL 8.0 that gives no GTIDs any more": (
+        {"gtid_executed": f"{A}:1-3", "gtid_mode": "OFF_PERMISSIVE", "log_bin": "ON", "server_uuid": A},
+        [7],
+        Server(A, None, 7),
+    ),
+    "MySQL 8.0 without a binary log": (
+        {"gtid_executed": f"{A}:1-3", "gtid_mode": "ON", "log_bin": "OFF", "server_uuid": A},
+        [7],
+        Server(A, None, 7),
+    ),
+    "MariaDB 10.11 that was a replica and has no binary log": (
+        {"gtid_current_pos": "0-1-1234", "log_bin": "OFF", "hostname": "db-1", "port": "3306", "server_id": "1"},
+        [99],
+        Server("db-1:3306/1", None, 99),
+    ),
     "MariaDB 10.11 with a binary log": (
-        {"gtid_current_pos": "0-1-1234,5-2-9", "hostname": "db-1", "port": "3306", "server_id": "1"},
+        {
+            "gtid_current_pos": "0-1-1234,5-2-9",
+            "log_bin": "ON",
+            "hostname": "db-1",
+            "port": "3306",
+            "server_id": "1",
+        },
         [99],
         Server("db-1:3306/1", "0-1-1234,5-2-9", 99),
     ),
@@ -49,6 +80,11 @@ RECORDED = {
 def test_a_server_is_known_by_what_it_has(server: str) -> None:
     variables, positions, expected = RECORDED[server]
     assert from_variables(variables, positions) == expected
+
+
+def test_a_replica_has_what_came_with_a_gtid_whatever_it_writes_itself() -> None:
+    variables = {"gtid_executed": f"{A}:1-3", "gtid_mode": "ON", "log_bin": "OFF", "server_uuid": B}
+    assert from_variables(variables, [], replica=True) == Server(B, f"{A}:1-3", None)
 
 
 def test_mysql_is_checked_by_its_uuid_and_mariadb_by_what_it_has() -> None:

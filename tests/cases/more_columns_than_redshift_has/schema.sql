@@ -1,3 +1,8 @@
 set session group_concat_max_len = 100000;
-set @columns = (select group_concat('c', seq, ' tinyint' order by seq separator ', ') from seq_1_to_1597);
-execute immediate concat('create table more_columns_than_redshift_has (', @columns, ') engine = aria');
+set @columns = (
+  with recursive one_to_40 (n) as (select 1 union all select n + 1 from one_to_40 where n < 40),
+  one_to_1600 (n) as (select a.n * 40 - 40 + b.n from one_to_40 a, one_to_40 b)
+  select group_concat('c', n, ' tinyint' order by n separator ', ') from one_to_1600 where n <= 1597);
+set @made = concat('create table more_columns_than_redshift_has (', @columns, ') engine = myisam');
+prepare made from @made;
+execute made;
