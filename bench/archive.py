@@ -26,6 +26,8 @@ from uuid import uuid4
 import pymysql
 
 from bench.measured import ROOT, Measured, machine, measured, versions
+from local.mysql_server import chosen, find
+from tests.mysql_sql import hash_of, numbers
 from tests.private_mysql import PrivateMySQL
 
 AS_OF, CUTOFF = "2026-07-01", "2026-01-01 00:00:00"
@@ -36,8 +38,8 @@ TABLE = f"""create table events (id bigint unsigned auto_increment primary key, 
     created_at datetime not null, updated_at timestamp(6) not null default '{OLD}', key (user_id), key (created_at))"""
 ROWS = f"""insert into events (user_id, kind, ip, amount, detail, score, created_at)
     select crc32(seq) % 50000, elt(1 + seq % 4, 'created', 'updated', 'viewed', 'deleted'),
-    concat_ws('.', seq % 256, seq % 251, seq % 241, seq % 239), (crc32(seq) % 1000000) / 100, repeat(md5(seq), 5),
-    seq / 8e0, if(seq % 10, '{OLD}', '{NEW}') + interval seq % 86400 second from seq_1_to_{{rows}}"""
+    concat_ws('.', seq % 256, seq % 251, seq % 241, seq % 239), (crc32(seq) % 1000000) / 100,
+    repeat({hash_of("seq")}, 5), seq / 8e0, if(seq % 10, '{OLD}', '{NEW}') + interval seq % 86400 second from """
 BULK = ("--limit", "1000", "--commit-each", "--bulk-delete")
 DEFAULTS_SECONDS = 30
 #: Of the second table, by which memory is compared.
@@ -72,7 +74,7 @@ class Bench:
     def table(self, rows: int) -> int:
         """The table as it is before a run; how many of its rows are old."""
         with self._server.connect() as connection, connection.cursor() as cursor:
-            for statement in ("drop table if exists events", TABLE, ROWS.format(rows=rows)):
+            for statement in ("drop table if exists events", TABLE, f"{ROWS}{numbers(rows)} n"):
                 cursor.execute(statement)
             connection.commit()
             cursor.execute("analyze table events")
@@ -118,12 +120,14 @@ class Bench:
 
 @contextmanager
 def server() -> Iterator[PrivateMySQL]:
-    """A server that is as durable as one in production."""
+    """A server of the kind of the local stack, as durable as one in production."""
     with tempfile.TemporaryDirectory(prefix="bench-archive-") as folder:
-        private = PrivateMySQL(Path(folder))
+        program = find(chosen(ROOT / ".local"))
+        private = PrivateMySQL(Path(folder), program)
+        log = "--innodb-redo-log-capacity=512M" if program.is_mysql else "--innodb-log-file-size=512M"
         try:
-            private.start("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=512M",
-                          "--innodb-log-file-size=512M", "--character-set-server=utf8mb4")  # fmt: skip
+            private.start("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=512M", log,
+                          "--character-set-server=utf8mb4")  # fmt: skip
             yield private
         finally:
             private.kill()

@@ -29,6 +29,7 @@ import pymysql
 from bench import extract_tables
 from bench.extract_report import report
 from bench.measured import ROOT, Measured, measured
+from tests.mysql_sql import numbers
 
 PEERS = ROOT / ".venv-bench" / "bin"
 SLING = next(PEERS.parent.glob("lib/python*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"), None)
@@ -142,7 +143,7 @@ def idle(stack: Stack) -> tuple[Measured, float]:
         for number in range(IDLE_TABLES):
             columns = f"id int primary key, v int, {extract_tables.CURSOR}, key (updated_at)"
             cursor.execute(f"create table t{number} ({columns})")
-            cursor.execute(f"insert into t{number} (id, v) select seq, seq from seq_1_to_1000")
+            cursor.execute(f"insert into t{number} (id, v) select seq, seq from {numbers(1000)} n")
     with stack.source(database, {f"t{number}": {} for number in range(IDLE_TABLES)}) as env:
         command = [sys.executable, "-m", "el.cli", "extract", "--json"]
         measured(command, env)

@@ -21,7 +21,8 @@ def report(
     """The page in Markdown."""
     with pymysql.connect(**admin) as connection, connection.cursor() as cursor:
         cursor.execute("select version()")
-        server = cursor.fetchone()[0]
+        version = cursor.fetchone()[0]
+    server = version if "MariaDB" in version else f"MySQL {version}"
     lines = [
         "# Extract, beside other ways to read a table",
         "",

@@ -15,6 +15,8 @@ from typing import Any
 
 import pymysql
 
+from tests.mysql_sql import hash_of, numbers
+
 DATABASE = "bench_extract"
 #: Rows of last year: those of the last minute would be read for the fingerprint too.
 CURSOR = "updated_at timestamp(6) not null default '2025-11-01 12:00:00', key (updated_at)"
@@ -49,14 +51,14 @@ def _narrow(cursor: Any, _: Path, rows: int) -> None:
     cursor.execute(f"create table unfinished (id bigint primary key, n int, kind varchar(20), v double, {CURSOR})")
     cursor.execute(
         "insert into unfinished (id, n, kind, v) select seq, crc32(seq) % 1000000, "
-        f"elt(1 + seq % 4, 'created', 'updated', 'archived', 'deleted'), seq / 8e0 from seq_1_to_{rows}"
+        f"elt(1 + seq % 4, 'created', 'updated', 'archived', 'deleted'), seq / 8e0 from {numbers(rows)} n"
     )
 
 
 def _wide(cursor: Any, _: Path, rows: int) -> None:
     kinds = [
         ("int", "crc32(seq * {n}) % 100000"),
-        ("varchar(40)", "md5(seq * {n})"),
+        ("varchar(40)", hash_of("seq * {n}")),
         ("decimal(12,2)", "(crc32(seq + {n}) % 1000000) / 100"),
         ("datetime", "'2020-01-01' + interval (seq % 80000) * {n} second"),
         ("double", "seq * {n} / 8e0"),
@@ -69,7 +71,7 @@ def _wide(cursor: Any, _: Path, rows: int) -> None:
     cursor.execute(f"create table unfinished (id int primary key, {made}, {CURSOR})")
     values = ", ".join(value.format(n=n) for n, (_, _, value) in enumerate(columns, 1))
     names = ", ".join(name for name, _, _ in columns)
-    cursor.execute(f"insert into unfinished (id, {names}) select seq, {values} from seq_1_to_{rows}")
+    cursor.execute(f"insert into unfinished (id, {names}) select seq, {values} from {numbers(rows)} n")
 
 
 def _lineitem(cursor: Any, programs: Path, rows: int) -> None:
