@@ -16,6 +16,7 @@ and is asked in a session that may not write; the others are asked in a scratch 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -147,22 +148,26 @@ class Asked:
     def _try(self, fact: Fact) -> list[Row]:
         """In a scratch database, which is dropped however it ends."""
         name = f"el_conformance_{uuid4().hex[:8]}"
+        made = False
         with self._session() as session:
             try:
-                _rows(session, f"create database {name} character set utf8mb4")
-            except pymysql.err.MySQLError as error:
-                if error.args[0] in _NOT_ALLOWED:
-                    raise _NoScratchError(error.args[0]) from None
-                raise
-            try:
+                with _unsignalled():  # one that ended us between the server's doing and its answer would leave it
+                    _rows(session, f"create database {name} character set utf8mb4")
+                    made = True
                 with self._session(name) as first, self._session(name) as second:
                     rows: list[Row] = []
                     for statement in fact.statements:
                         of_second = statement.startswith("@2 ")
                         rows = _rows(second if of_second else first, statement.removeprefix("@2 "))
                     return rows
+            except pymysql.err.MySQLError as error:
+                if not made and error.args[0] in _NOT_ALLOWED:
+                    raise _NoScratchError(error.args[0]) from None
+                raise
             finally:
-                _rows(session, f"drop database {name}")
+                if made:
+                    with _unsignalled():
+                        _rows(session, f"drop database {name}")
 
     @contextmanager
     def _session(self, database: str | None = None) -> Iterator[Connection]:
@@ -187,6 +192,16 @@ class Asked:
                 with suppress(pymysql.err.MySQLError):
                     _rows(session, statement)
             yield session
+
+
+@contextmanager
+def _unsignalled() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until this is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _rows(session: Connection, statement: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from el.mysql.connection import SESSION
+from el.mysql.connection import SESSION, Connection
 from el.settings import MySQL
+from tests.conformance.cases import Row
 from tests.conftest import REPOSITORY
 from tests.private_mysql import PrivateMySQL
 
+from . import facts
 from .facts import Asked, Fact, load
 
 FACTS = load()
@@ -159,6 +162,24 @@ def test_one_that_is_ended_drops_its_scratch_database(stack: dict[str, str]) -> 
         process.terminate()
     assert process.returncode == 128 + 15
     assert_gone(stack, seen)
+
+
+@pytest.mark.parametrize("when", ["create database", "drop database"])
+def test_one_that_is_ended_while_the_server_makes_or_drops_it_leaves_none(
+    asked: Asked, stack: dict[str, str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    rows = facts._rows
+
+    def ended(session: Connection, statement: str) -> list[Row]:
+        done = rows(session, statement)
+        if statement.startswith(when):
+            signal.raise_signal(signal.SIGINT)  # the server has done it, and its answer is on its way
+        return done
+
+    monkeypatch.setattr(facts, "_rows", ended)
+    with pytest.raises(KeyboardInterrupt):
+        asked.answer(Fact("", "create table t (a int); select a from t", {asked.kind: []}, "x"))
+    assert_gone(stack, scratch_databases(stack))
 
 
 @pytest.mark.parametrize(
