@@ -14,7 +14,6 @@ brings, and load would get to see every value that was ever archived.
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from el.config import raw_name
+from el.documents import Content, Format
 from el.errors import ArchiveError, LandingDamage
 from el.s3 import Numbered, explained
 
-#: Of the journal's records.
-FORMAT = 2
+#: Of the journal.
+JOURNAL = Format(2, ArchiveError, ArchiveError)
 #: Columns that follow the key's in an object of keys: when its row was deleted (UTC), by which run, the chunk, and the
 #: number of the record that says so.
 ADDED = {
@@ -124,22 +124,13 @@ class Archived:
         with explained(where):
             key = f"{self._folder}/{self.record_key(seq)}"
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        try:
-            record: dict[str, Any] = json.loads(body)
-            version = record["format"]
-            wrong = record["seq"] != seq or not isinstance(record["kind"], str)
-        except (ValueError, KeyError, TypeError):
-            version, wrong, record = FORMAT, True, {}
-        if version != FORMAT:
-            raise ArchiveError(
-                f"{where} has format {version} and this el knows format {FORMAT}. Nothing was changed. It was "
-                f"written by el {record.get('el_version')}: use the same version."
-            )
-        if wrong:
-            raise ArchiveError(
-                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions."
-            )
-        return record
+
+        def parse(record: Content) -> Content:
+            if record["seq"] != seq or not isinstance(record["kind"], str):
+                raise ValueError("it is another record")
+            return record
+
+        return JOURNAL.read(body, where, parse)
 
     def url_of(self, stored: Stored) -> str:
         """Where an object lies."""

@@ -10,6 +10,7 @@
     │   └── Undecodable         the reading process met a value that it does not know
     ├── LandingError            S3: cannot be reached or refuses
     │   ├── LandingUnreachable  it may answer in a moment
+    │   │   └── LandingConflict another write of the same key was under way
     │   ├── CommitExists        another extractor wrote this commit first
     │   ├── Taken               another process wrote this lease or record first
     │   └── LandingDamage       an object that a commit needs is missing or changed
@@ -93,6 +94,10 @@ class LandingUnreachable(LandingError):
     """S3 does not answer or is busy; trying again may help."""
 
     transient = True
+
+
+class LandingConflict(LandingUnreachable):
+    """S3 refused a write because another one to the same key was under way (409); it may be tried again."""
 
 
 class Taken(LandingError):

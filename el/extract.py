@@ -38,12 +38,10 @@ from el.parts import Part, move
 from el.plan import Plan, Range, drift, missed
 from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
+from el.retry import RACE, retry
 from el.settings import MySQL
 from el.summary import Salt, Summary
 from el.upload import Load, Upload
-
-#: Another extractor at work on the same table: that many times we begin again from its commit.
-_ATTEMPTS = 5
 
 Progress = Callable[[int], None]
 
@@ -109,14 +107,8 @@ class Extractor:
             SourceError: MySQL refuses, or a value cannot be carried.
             LandingError: S3 refuses.
         """
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._pass(full, backfill, result)
-                return
-            except CommitExists:
-                # Our files are named by no commit, so they do not exist; begin again from the other's commit.
-                if attempt == _ATTEMPTS - 1:
-                    raise
+        # Another extractor was first: our files are named by no commit, so they do not exist; go on from its commit.
+        retry(lambda: self._pass(full, backfill, result), RACE, CommitExists)
 
     def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
         kindness = self.kindness or Kindness(self.table.source, self.table.server)

@@ -33,20 +33,27 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
 from el import s3, settings
-from el.errors import CommitExists, LandingDamage, LandingError
-from el.s3 import Numbered, Slot, explained, status
+from el.documents import Content, Format
+from el.errors import CommitExists, LandingDamage, LandingError, Taken
+from el.s3 import JSON, Numbered, Slot, create, explained
 from el.summary import Summary
 
-FORMAT = 3
-LEASE_FORMAT = RECORD_FORMAT = PROBLEMS_FORMAT = ARCHIVED_FORMAT = 1
-#: Of the object that quarantines a commit.
-SKIP_FORMAT = 1
-RECEIPT_FORMAT = 1
+COMMIT = Format(
+    3,
+    LandingError,
+    LandingDamage,
+    "Restore it from the bucket's versions, or copy the table again: el run --full",
+)
+LEASE = RECORD = PROBLEMS = READ_OF_JOURNAL = RECEIPT = Format(1, LandingError, LandingDamage)
+#: Of a commit that a person has quarantined. A damaged one stops the table: it is not known which commit it is.
+SKIP = Format(1, LandingError, LandingError)
+#: How far the archive may delete.
+HORIZON = Format(3, LandingError, LandingDamage, "It is written again by: el load")
 #: Columns that extract adds to MySQL's own, and their Redshift types; dlt adds the last one by itself.
 ADDED = {"_seq": "bigint", "_extracted_at": "timestamptz", "_deleted_at": "timestamptz", "_dlt_load_id": "varchar(64)"}
+#: Bytes of the longest VARCHAR of Redshift; utf8mb4 has up to four per character.
+MAX_VARCHAR = 65535
 #: Small requests at once, for one table: answers take tens of milliseconds, and a backlog has hundreds.
 _AT_ONCE = 8
 #: The names that dlt gives to files: <load_id>.<file>.parquet
@@ -170,56 +177,43 @@ class Commit:
     el_version: str
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    format: int = FORMAT
 
     @property
     def load_ids(self) -> list[str]:
         """The dlt loads whose files it names. Mode replace may have several; its own load id is the last."""
         return sorted({file.load_id for file in self.files})
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
-
     @classmethod
-    def from_json(cls, text: str, where: str) -> Commit:
-        """Raises LandingError for a commit of another format or one that is damaged."""
-        try:
-            content = json.loads(text)
-            if content["format"] != FORMAT:
-                raise LandingError(
-                    f"{where} has format {content['format']} and this el knows format {FORMAT}. Nothing was changed. "
-                    f"It was written by el {content.get('el_version')}: use the same version on both hosts."
-                )
-            content["reading"] = Pass(**content["reading"])
-            content["window"] = Window(**content["window"])
-            content["server"] = Server(**content["server"])
-            content["asked"] = Asked(**content["asked"])
-            content["columns"] = [LandedColumn(**column) for column in content["columns"]]
-            content["files"] = [LandedFile(**file) for file in content["files"]]
-            content["summary"] = Summary.from_json(content["summary"])
-            commit = cls(**{name.name: content[name.name] for name in fields(cls)})
-            if commit.rows != sum(file.rows for file in commit.files):
-                raise ValueError("its count is not that of its files")
-            if commit.summary.columns.keys() != {column.name for column in commit.columns} - ADDED.keys():
-                raise ValueError("its summary is not that of its columns")
-            return commit
-        except (ValueError, KeyError, TypeError):
-            raise LandingDamage(
-                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions, "
-                "or copy the table again: el run --full"
-            ) from None
+    def parse(cls, content: Content) -> Commit:
+        """Raises ValueError, KeyError or TypeError for a content that is none."""
+        content["reading"] = Pass(**content["reading"])
+        content["window"] = Window(**content["window"])
+        content["server"] = Server(**content["server"])
+        content["asked"] = Asked(**content["asked"])
+        content["columns"] = [LandedColumn(**column) for column in content["columns"]]
+        content["files"] = [LandedFile(**file) for file in content["files"]]
+        content["summary"] = Summary.from_json(content["summary"])
+        commit = cls(**{name.name: content[name.name] for name in fields(cls)})
+        if commit.rows != sum(file.rows for file in commit.files):
+            raise ValueError("its count is not that of its files")
+        if commit.summary.columns.keys() != {column.name for column in commit.columns} - ADDED.keys():
+            raise ValueError("its summary is not that of its columns")
+        return commit
 
 
 @dataclass(frozen=True)
 class Skip:
-    """A commit that load must not apply, because a person said so: which, why, when, and by which version of el."""
+    """A commit that load must not apply, because a person said so: which, why and when."""
 
     seq: int
     load_id: str
     reason: str
     skipped_at: str
-    el_version: str
-    format: int = SKIP_FORMAT
+
+    @classmethod
+    def parse(cls, content: Content) -> Skip:
+        """Raises KeyError for a content that is none."""
+        return cls(**{name.name: content[name.name] for name in fields(cls)})
 
 
 def _name(commits: list[Commit]) -> str:
@@ -248,15 +242,15 @@ class Landing:
 
     def lease(self, source: str, raw_name: str, job: str) -> Slot:
         """Who does a job (extract, load) on a table."""
-        return self._slot(f"_leases/{source}/{raw_name}/{job}.json", LEASE_FORMAT)
+        return self._slot(f"_leases/{source}/{raw_name}/{job}.json", LEASE)
 
     def record(self, run: str) -> Slot:
         """The record of a run."""
-        return self._slot(f"_runs/{run}.json", RECORD_FORMAT)
+        return self._slot(f"_runs/{run}.json", RECORD)
 
     def problems(self, source: str) -> Slot:
         """The problems of a source's tables."""
-        return self._slot(f"_alerts/{source}.json", PROBLEMS_FORMAT)
+        return self._slot(f"_alerts/{source}.json", PROBLEMS)
 
     def log_url(self, run: str) -> str:
         """Where the log of a run lies."""
@@ -285,7 +279,7 @@ class Landing:
             names = [item["Key"].removeprefix(folder) for page in pages for item in page.get("Contents", [])]
         return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
-    def _slot(self, key: str, format: int) -> Slot:
+    def _slot(self, key: str, format: Format) -> Slot:
         return Slot(self.client, self._place.bucket, self._key(key), format)
 
     def _key(self, name: str) -> str:
@@ -325,7 +319,7 @@ class TableLanding:
         where = f"s3://{self._bucket}/{self._commit_key(seq)}"
         with explained(where):
             body = self._client.get_object(Bucket=self._bucket, Key=self._commit_key(seq))["Body"].read()
-        return Commit.from_json(body.decode(), where)
+        return COMMIT.read(body, where, Commit.parse)
 
     def commits(self, seqs: Sequence[int]) -> Iterator[Commit]:
         """Read several, in that order; raises like ``commit`` where it comes to one that cannot be read."""
@@ -339,24 +333,11 @@ class TableLanding:
             CommitExists: another extractor wrote this number first.
             LandingError: S3 cannot be reached or refuses.
         """
-        where = f"s3://{self._bucket}/{self._commit_key(commit.seq)}"
+        key = self._commit_key(commit.seq)
         try:
-            with explained(where):
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=self._commit_key(commit.seq),
-                    Body=commit.to_json().encode(),
-                    ContentType="application/json",
-                    IfNoneMatch="*",
-                )
-        except LandingError as error:
-            cause = error.__cause__
-            if isinstance(cause, ClientError) and status(cause) in (409, 412):
-                # The answer to our own first try may have been lost: then the commit that is there is ours.
-                if self.commit(commit.seq).load_id == commit.load_id:
-                    return
-                raise CommitExists(f"{where}: another extractor wrote this commit first") from None
-            raise
+            create(self._client, self._bucket, key, COMMIT.body(asdict(commit)), ContentType=JSON)
+        except Taken:
+            raise CommitExists(f"s3://{self._bucket}/{key}: another extractor wrote this commit first") from None
 
     def landed(self, key: str, rows: int, sha256: str) -> LandedFile:
         """What S3 has of a file that was just uploaded."""
@@ -432,9 +413,7 @@ class TableLanding:
         Called under the ledger's lock, so nobody else writes the same. An attempt that failed is overwritten.
         """
         key = f"_receipts/{_name(commits)}{kind}.json"
-        body = json.dumps({"format": RECEIPT_FORMAT, **content}, indent=1).encode()
-        with explained(f"{self.url}/{key}"):
-            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=body, ContentType="application/json")
+        Slot(self._client, self._bucket, self._key(key), RECEIPT).put(content)
         return key
 
     def skips(self) -> dict[int, Skip]:
@@ -454,18 +433,7 @@ class TableLanding:
         where = f"s3://{self._bucket}/{key}"
         with explained(where):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        try:
-            content = json.loads(body)
-            if content["format"] != SKIP_FORMAT:
-                raise LandingError(
-                    f"{where} has format {content['format']} and this el knows format {SKIP_FORMAT}. Nothing was "
-                    f"changed. It was written by el {content.get('el_version')}: use that version wherever you load."
-                )
-            return Skip(**content)
-        except (ValueError, KeyError, TypeError):
-            raise LandingError(
-                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions."
-            ) from None
+        return SKIP.read(body, where, Skip.parse)
 
     def write_skip(self, skip: Skip) -> None:
         """Quarantine a commit, for good. Done already for the same commit: what is there stays.
@@ -473,26 +441,16 @@ class TableLanding:
         Raises:
             LandingError: S3 cannot be reached or refuses.
         """
-        where = f"{self.url}/_skipped/{skip.seq:020d}.json"
+        key = self._key(f"_skipped/{skip.seq:020d}.json")
         try:
-            with explained(where):
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=self._key(f"_skipped/{skip.seq:020d}.json"),
-                    Body=json.dumps(asdict(skip), indent=1).encode(),
-                    ContentType="application/json",
-                    IfNoneMatch="*",
-                )
-        except LandingError as error:
-            cause = error.__cause__
-            refused = isinstance(cause, ClientError) and status(cause) in (409, 412)
-            if not refused or self._skip(self._key(f"_skipped/{skip.seq:020d}.json")).load_id != skip.load_id:
+            create(self._client, self._bucket, key, SKIP.body(asdict(skip)), ContentType=JSON)
+        except Taken:
+            if self._skip(key).load_id != skip.load_id:
                 raise
 
     def publish_horizon(self, commit: Commit) -> None:
         """Tell the archive that Redshift has every row with a cursor before the pass's next ``lo``."""
         content = {
-            "format": FORMAT,
             "seq": commit.seq,
             "load_id": commit.load_id,
             "cursor": commit.window.cursor,
@@ -500,10 +458,7 @@ class TableLanding:
             "horizon": commit.window.next_lo,
             "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with explained(f"{self.url}/_applied.json"):
-            self._client.put_object(
-                Bucket=self._bucket, Key=self._key("_applied.json"), Body=json.dumps(content).encode()
-            )
+        self._horizon.put(content)
 
     def applied(self) -> dict[str, Any] | None:
         """What ``publish_horizon`` wrote last; None: load has applied nothing yet.
@@ -512,11 +467,14 @@ class TableLanding:
             LandingError: S3 refuses, or it is of another format.
             LandingDamage: it cannot be read.
         """
-        slot = Slot(self._client, self._bucket, self._key("_applied.json"), FORMAT)
-        found = slot.read()
+        found = self._horizon.read()
         if found.content is None and found.etag:
-            raise LandingDamage(f"{slot.url} is damaged and cannot be read. It is written again by: el load")
+            raise LandingDamage(f"{self._horizon.url} is damaged and cannot be read. {HORIZON.remedy}")
         return found.content
+
+    @property
+    def _horizon(self) -> Slot:
+        return Slot(self._client, self._bucket, self._key("_applied.json"), HORIZON)
 
     def archived(self) -> tuple[int, int]:
         """How far load has read the archive's journal, and up to which record the Redshift that it saw was told; (0, 0)
@@ -537,7 +495,7 @@ class TableLanding:
 
     @property
     def _archived(self) -> Slot:
-        return Slot(self._client, self._bucket, self._key("_archived.json"), ARCHIVED_FORMAT)
+        return Slot(self._client, self._bucket, self._key("_archived.json"), READ_OF_JOURNAL)
 
     def files(self) -> list[Listed]:
         """Every file that dlt has put here, whether a commit names it or not."""

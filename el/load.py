@@ -13,15 +13,13 @@ those before it arrive; then the table stops until it is mended, or quarantined 
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from el import settings
+from el import retry, settings
 from el.config import Table, raw_name
 from el.errors import LandingDamage, WarehouseConflict, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
@@ -36,8 +34,6 @@ from el.summary import Summary
 
 #: Another loader at work on the same table: that many times we look again where it left off.
 _ATTEMPTS = 100
-#: Seconds before a transaction is tried again, and up to half as much more: two that met must not meet again.
-_PATIENCE = (0.2, 0.5, 1, 2, 4, 8, 16)
 log = logging.getLogger("el")
 
 
@@ -198,10 +194,11 @@ class _Work:
         one.expect(self.result.rows + batch.rows)
         layout = self._layout(batch)
         misses: Counter[str] = Counter()
-        for attempt, pause in enumerate([*_PATIENCE, None]):
+        backoff = retry.Backoff(retry.TRANSACTION)
+        while True:
             try:
                 with one.warehouse.one() as connection:
-                    if attempt and self._came_through(connection, batch):
+                    if backoff.failures and self._came_through(connection, batch):
                         self._count(batch, misses)
                         return False
                     position = self._transaction(connection, batch, layout, misses)
@@ -212,12 +209,8 @@ class _Work:
                 self.loader.publish_horizon(batch.copied, position)
                 return True
             except (WarehouseConflict, WarehouseLost) as error:
-                if pause is None:
-                    raise
-                log.warning("%s; it is tried again", error)
+                backoff.pause(error)
                 self.columns = None
-                time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311 - no secret
-        raise AssertionError("the last attempt raises or returns")
 
     def _transaction(
         self, connection: Connection, batch: Batch, layout: layouts.Layout | None, misses: Counter[str]

@@ -12,8 +12,6 @@ Nothing here keeps commits from being loaded: what fails becomes a warning, and 
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,14 +28,12 @@ from el.redshift.archived import Key
 from el.redshift.catalog import Target, raw_schema
 from el.redshift.connection import Connections
 from el.redshift.ledger import Known
+from el.retry import TRANSACTION, retry
 from el.settings import LandingPlace
 
 #: Records that are read at a time, and chunks that one COPY brings.
 _RECORDS_AT_ONCE = 1000
 _CHUNKS_AT_ONCE = 500
-#: Seconds before a transaction is tried again that another one was in the way of, or whose connection was lost.
-_PATIENCE = (0.5, 2, 8)
-log = logging.getLogger("el")
 
 
 @dataclass
@@ -141,7 +137,7 @@ class _Teller:
             chosen = self._chosen(batch, key, gone, untold)
             expired = [one for one in batch if isinstance(one, Expired)]
             if chosen or expired:
-                rows, position = self._patiently(key, chosen, expired, batch[-1].seq)
+                rows, position = self._apply(key, chosen, expired, batch[-1].seq)
                 result.rows += rows
             read = batch[-1].seq
         else:
@@ -212,7 +208,7 @@ class _Teller:
                 chosen.append(one)
         return chosen
 
-    def _patiently(self, key: Key, chosen: Sequence[Told], expired: Sequence[Expired], applied: int) -> tuple[int, int]:
+    def _apply(self, key: Key, chosen: Sequence[Told], expired: Sequence[Expired], applied: int) -> tuple[int, int]:
         manifest = None
         if chosen:
             objects = [one.keys for one in chosen if one.keys]
@@ -221,18 +217,14 @@ class _Teller:
                 [one.seq for one in chosen], [(self.archive.url_of(one), one.size) for one in objects]
             )
         role = self.warehouse.server.copy_role
-        for pause in [*_PATIENCE, None]:
-            try:
-                with self.warehouse.one() as connection:
-                    return archived.apply(
-                        connection, self.target, self.table.label, key, chosen, expired, manifest, role, applied
-                    )
-            except (WarehouseConflict, WarehouseLost) as error:
-                if pause is None:
-                    raise
-                log.warning("%s; it is tried again", error)
-                time.sleep(pause)
-        raise AssertionError("the last attempt raises or returns")
+
+        def transaction() -> tuple[int, int]:
+            with self.warehouse.one() as connection:
+                return archived.apply(
+                    connection, self.target, self.table.label, key, chosen, expired, manifest, role, applied
+                )
+
+        return retry(transaction, TRANSACTION, (WarehouseConflict, WarehouseLost))
 
 
 def _batches(news: Sequence[Told | Expired]) -> Iterator[list[Told | Expired]]:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from el import __version__
 from el.errors import Taken
 from el.landing import Landing
+from el.retry import TRANSACTION, retry
 
 Result = TypeVar("Result")
 
@@ -195,7 +196,8 @@ def _is_being_told(problem: Problem, now: datetime) -> bool:
 def _changed(landing: Landing, source: str, change: Callable[[dict[str, Problem], datetime], Result]) -> Result:
     """Change the problems of a source; again from the start when another host was faster."""
     slot = landing.problems(source)
-    while True:
+
+    def changed() -> Result:
         found = slot.read()
         before = found.content["problems"] if found.content else {}
         problems = {key: Problem(**entry) for key, entry in before.items()}
@@ -206,8 +208,7 @@ def _changed(landing: Landing, source: str, change: Callable[[dict[str, Problem]
         if after == before:
             return result
         content: dict[str, Any] = {"el_version": __version__, "problems": after}
-        try:
-            slot.write(content, found.etag)
-        except Taken:
-            continue
+        slot.write(content, found.etag)
         return result
+
+    return retry(changed, TRANSACTION, Taken)

@@ -29,8 +29,8 @@ from el.load import Loader
 from el.redshift import catalog, ledger, receipt
 from el.redshift.catalog import Target, raw_schema
 from el.redshift.connection import Connection, changed, explained, quoted, rows
+from el.redshift.keys import is_text, same
 from el.redshift.ledger import Changed, Position
-from el.redshift.merge import is_text
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _refuse_loss(
         ((lost,),) = rows(connection, sql)
     else:
         cursor = _cursor(loader, commit)
-        joined = f"left join {rest.target.raw} rest on {_same('live', 'rest', keys)} {_without(built, 'live', keys)}"
+        joined = f"left join {rest.target.raw} rest on {same('live', 'rest', keys)} {_without(built, 'live', keys)}"
         is_older = f"live.{cursor} > rest.{cursor} or (live.{cursor} is not null and rest.{cursor} is null)"
         ((lost, older),) = rows(
             connection,
@@ -226,14 +226,4 @@ def _cursor(loader: Loader, commit: Commit) -> str:
 
 def _without(built: Target, one: str, keys: list[LandedColumn]) -> str:
     """A join that leaves the rows of ``one`` whose keys the rebuilt table has not."""
-    return f"left join {built.raw} built on {_same(one, 'built', keys)} where built._seq is null"
-
-
-def _same(one: str, other: str, keys: list[LandedColumn]) -> str:
-    parts = []
-    for column in keys:
-        name = quoted(column.name)
-        parts.append(f"{one}.{name} = {other}.{name}")
-        if is_text(column):  # trailing blanks do not count in Redshift's comparison
-            parts.append(f"octet_length({one}.{name}) = octet_length({other}.{name})")
-    return " and ".join(parts)
+    return f"left join {built.raw} built on {same(one, 'built', keys)} where built._seq is null"

@@ -8,7 +8,6 @@ differ by more than a lease lasts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +21,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from el import settings
-from el.errors import LandingDamage, LandingError, LandingUnreachable, Taken
+from el.documents import Content, Format
+from el.errors import LandingConflict, LandingDamage, LandingError, LandingUnreachable, Taken
+from el.retry import RACE, retry
 
+JSON = "application/json"
 #: Keys that S3 lists at once; it gives no more.
 _PAGE = 1000
 #: Answers after which the same request may succeed.
@@ -45,16 +47,53 @@ def client(attempts: int = 4) -> Any:
 class Found:
     """What a slot holds. ``now`` is S3's clock, ``age`` the seconds since it was written; None: there is no object."""
 
-    content: dict[str, Any] | None
+    content: Content | None
     etag: str | None
     now: datetime
     age: float = 0.0
 
 
-class Slot:
-    """One small JSON object. ``format`` is the version of what this el writes there and understands."""
+def create(client: Any, bucket: str, key: str, body: bytes, **options: Any) -> Any:
+    """Write an object that must not be there yet; S3's answer. ``options`` are those of ``put_object``.
 
-    def __init__(self, client: Any, bucket: str, key: str, format: int) -> None:
+    Raises:
+        Taken: another object lies there.
+        LandingError: S3 cannot be reached or refuses.
+    """
+    return _put_if(client, bucket, key, body, IfNoneMatch="*", **options)
+
+
+def _put_if(client: Any, bucket: str, key: str, body: bytes, **options: Any) -> Any:
+    """Write an object under a condition; S3's answer.
+
+    The answer to our own first try may have been lost: then the condition fails, and what lies there has our bytes.
+    """
+    where = f"s3://{bucket}/{key}"
+
+    def put() -> Any:
+        try:
+            with explained(where):
+                return client.put_object(Bucket=bucket, Key=key, Body=body, **options)
+        except LandingError as error:
+            refused = error.__cause__
+            if not isinstance(refused, ClientError) or status(refused) not in (404, 412):
+                raise
+        try:
+            with explained(where):
+                found = client.get_object(Bucket=bucket, Key=key)
+                if found["Body"].read() == body:
+                    return found
+        except LandingDamage:  # it was deleted meanwhile
+            pass
+        raise Taken(f"{where}: another process wrote it first")
+
+    return retry(put, RACE, LandingConflict)
+
+
+class Slot:
+    """One small JSON object."""
+
+    def __init__(self, client: Any, bucket: str, key: str, format: Format) -> None:
         self._client, self._bucket, self._key, self._format = client, bucket, key, format
         self.url = f"s3://{bucket}/{key}"
 
@@ -73,18 +112,11 @@ class Slot:
         now = _now(answer)
         age = max(0.0, (now - answer["LastModified"]).total_seconds())
         try:
-            content = json.loads(body)
-            version, by = content["format"], content.get("el_version")
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return Found(self._format.read(body, self.url, dict), answer["ETag"], now, age)
+        except LandingDamage:
             return Found(None, answer["ETag"], now, age)
-        if version != self._format:
-            raise LandingError(
-                f"{self.url} has format {version} and this el knows format {self._format}. Nothing was changed. "
-                f"It was written by el {by}: use the same version on both hosts."
-            )
-        return Found(content, answer["ETag"], now, age)
 
-    def write(self, content: dict[str, Any], replaces: str | None) -> str:
+    def write(self, content: Content, replaces: str | None) -> str:
         """Write it, if it still is what ``replaces`` says: an ETag, or None for no object. The new ETag.
 
         Raises:
@@ -92,39 +124,20 @@ class Slot:
             LandingError: S3 refuses.
         """
         condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces}
-        try:
-            return self._put(content, condition)
-        except LandingError as error:
-            cause = error.__cause__
-            if not isinstance(cause, ClientError) or status(cause) not in (404, 409, 412):
-                raise
-            # The answer to our own first try may have been lost: then what is there is ours.
-            found = self.read()
-            if found.etag and found.content == self._stamped(content):
-                return found.etag
-            raise Taken(f"{self.url}: another process wrote it first") from None
+        body = self._format.body(content)
+        answer = _put_if(self._client, self._bucket, self._key, body, ContentType=JSON, **condition)
+        return str(answer["ETag"])
 
-    def put(self, content: dict[str, Any]) -> None:
+    def put(self, content: Content) -> None:
         """Write it whatever is there; for objects that have one writer.
 
         Raises:
             LandingError: S3 refuses.
         """
-        self._put(content, {})
-
-    def _put(self, content: dict[str, Any], condition: dict[str, str]) -> str:
         with explained(self.url):
-            answer = self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._key,
-                Body=json.dumps(self._stamped(content), indent=1).encode(),
-                ContentType="application/json",
-                **condition,
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._key, Body=self._format.body(content), ContentType=JSON
             )
-        return str(answer["ETag"])
-
-    def _stamped(self, content: dict[str, Any]) -> dict[str, Any]:
-        return {"format": self._format} | content
 
 
 class Numbered:
@@ -189,6 +202,7 @@ def explained(where: str) -> Iterator[None]:
 
     Raises:
         LandingDamage: there is no such object.
+        LandingConflict: another write of the same key was under way.
         LandingUnreachable: S3 does not answer, or is busy; trying again may help.
         LandingError: S3 refuses.
     """
@@ -207,6 +221,7 @@ def explained(where: str) -> Iterator[None]:
             "404": "there is no such object",
         }.get(code, f"S3 answered {code or status(error)}")
         kind = LandingDamage if code in ("NoSuchKey", "NoSuchVersion", "404") else LandingError
+        kind = LandingConflict if status(error) == 409 else kind
         if code in _BUSY or status(error) >= 500:
             kind = LandingUnreachable
         raise kind(f"{where}: {why}. Nothing was changed by this step; run again when it is mended.") from error

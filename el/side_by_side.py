@@ -18,13 +18,11 @@ from el.config import Table
 from el.errors import ElError, TableBusy, UsageError
 from el.outcome import Job, State, TableRun
 from el.progress import Bar, Progress
+from el.retry import TABLE, Backoff
 from el.stop import Stop
 
 log = logging.getLogger("el")
 Result = TypeVar("Result")
-
-#: A failure that may pass is tried again after so many seconds. S3 and MySQL's readers have retries of their own below.
-_PAUSES = (2, 8)
 
 
 def patiently(what: str, work: Callable[[], Result], stop: Stop) -> Result:
@@ -33,16 +31,14 @@ def patiently(what: str, work: Callable[[], Result], stop: Stop) -> Result:
     Raises:
         ElError: as the last try raised it.
     """
-    for pause in _PAUSES:
+    backoff = Backoff(TABLE, what, stop.wait)
+    while True:
         try:
             return work()
         except ElError as error:
-            if not error.transient or stop():
+            if not error.transient:
                 raise
-            log.warning("%s: tried again in %d s: %s", what, pause, error)
-            if stop.wait(pause):
-                raise
-    return work()
+            backoff.pause(error)
 
 
 def side_by_side(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from el import __version__
 from el.config import Table
 from el.errors import LandingDamage, LandingError, UsageError, WarehouseError
 from el.landing import Skip, TableLanding
@@ -49,7 +48,7 @@ def quarantine(table: Table, landing: TableLanding, warehouse: Connections, seq:
             _refuse(table, landing, pending, position, seq)
             commit = landing.commit(seq)
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            landing.write_skip(Skip(seq, commit.load_id, reason, now, __version__))
+            landing.write_skip(Skip(seq, commit.load_id, reason, now))
             ledger.record(connection, target, position, [Step(commit, "skipped", reason)], "", {}, loader.id)
             connection.commit()
 

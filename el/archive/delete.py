@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -37,8 +37,9 @@ from pymysql.cursors import Cursor
 from el.archive import rows
 from el.archive.objects import Proven
 from el.archive.table import Child, Shape, what_changed
-from el.errors import ArchiveError, ConnectionLost, SourceError
+from el.errors import ArchiveError, ConnectionLost, ElError, SourceError
 from el.mysql.connection import LOST, Connection, connected, quoted, reason
+from el.retry import LOCKED, RECONNECT, Backoff, retry
 from el.settings import MySQL
 
 #: For every session that deletes. A short wait for a lock, because we hold others meanwhile.
@@ -58,10 +59,8 @@ _KEYS = {
 }
 #: A deadlock, a lock that was not given in time, a child that came in between: the transaction may be tried again.
 _AGAIN = frozenset({1213, 1205, 1451})
-_TRIES = 3
 #: Keys of one question that locks nothing.
 _ASKED = 1000
-_PAUSES = (1, 2, 5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,10 @@ class Outcome:
         for why, found in other.left.items():
             self.left.setdefault(why, []).extend(found)
         self.seconds = max(self.seconds, other.seconds)
+
+
+class _BusyError(ElError):
+    """Another transaction was in the way; this one was taken back."""
 
 
 class Copies:
@@ -214,18 +217,19 @@ class Deleter:
         return [position for position in positions if copies.keys[position] not in found]
 
     def _patiently(self, copies: Copies, positions: Sequence[int]) -> Outcome:
-        for _ in range(_TRIES):
-            if outcome := self._try(copies, positions):
-                return outcome
-            self._wait(0.2)
+        with suppress(_BusyError):
+            return retry(lambda: self._try(copies, positions), LOCKED, _BusyError, self._wait)
         outcome = Outcome()
         for piece in _pieces(positions):
-            outcome.add(self._try(copies, piece) or Outcome(left={"busy": list(piece)}))
+            try:
+                outcome.add(self._try(copies, piece))
+            except _BusyError:
+                outcome.leave("busy", piece)
         return outcome
 
-    def _try(self, copies: Copies, positions: Sequence[int]) -> Outcome | None:
-        """None: another transaction was in the way and this one deleted nothing; one that was lost may have."""
-        lost = 0
+    def _try(self, copies: Copies, positions: Sequence[int]) -> Outcome:
+        """Raises _BusyError: another transaction was in the way; one that was lost before may have deleted."""
+        backoff = Backoff(RECONNECT, wait=self._wait)
         while True:
             try:
                 return self._transaction(self.connection, copies, positions)
@@ -233,7 +237,7 @@ class Deleter:
                 number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
                 if number in _AGAIN:
                     self._roll_back()
-                    return None
+                    raise _BusyError(f"{self._label}: {reason(number)}") from None
                 if number not in LOST and not isinstance(error, pymysql.err.InterfaceError):
                     self._roll_back()
                     raise SourceError(
@@ -241,16 +245,15 @@ class Deleter:
                         f"{number}). The transaction was taken back; what was deleted before was proven. Run again."
                     ) from None
             except ConnectionLost:
-                if lost == len(_PAUSES):
-                    raise
+                pass
             self._forget()
             self._unsure = True
-            if lost == len(_PAUSES) or self._wait(_PAUSES[lost]):
-                raise ConnectionLost(
+            backoff.pause(
+                ConnectionLost(
                     f"{self._label}: the connection to MySQL at {self._server.where} was lost. What was deleted was "
                     "proven; the next run finds out what became of the last transaction. Run again."
                 )
-            lost += 1
+            )
 
     def _roll_back(self) -> None:
         try:

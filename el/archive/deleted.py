@@ -31,6 +31,7 @@ from el.archive.store import TableArchive
 from el.archived import ADDED, TAKEN
 from el.config import raw_name
 from el.errors import ArchiveError
+from el.landing import MAX_VARCHAR
 from el.mysql import types
 from el.mysql.connection import Connection, connected
 from el.mysql.connection import rows as ask
@@ -103,7 +104,7 @@ def _why_untold(key: Sequence[Column], hidden: Sequence[str]) -> str | None:
 def columns(key: Sequence[Column]) -> list[tuple[str, str]]:
     """Raw name and Redshift type of each column of a key; text of any length, as its length is not known here."""
     return [
-        (raw_name(one.name), "varchar(65535)" if pa.types.is_string(made.arrow) else made.redshift)
+        (raw_name(one.name), f"varchar({MAX_VARCHAR})" if pa.types.is_string(made.arrow) else made.redshift)
         for one, made in ((one, _raw(one)) for one in key)
     ]
 

@@ -18,18 +18,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from el import __version__
 from el.archive import holds, journal
 from el.archive.contents import Contents, explain
 from el.archive.journal import ChunkState, Journal
 from el.archive.store import TableArchive
 from el.archive.supervise import Going, Job, TableWork
 from el.archive.work import archived, who
+from el.documents import Format
 from el.errors import ArchiveError, ElError, LandingUnreachable, TableBusy
 from el.progress import Bar
 from el.text import aligned
 
-FORMAT = 1
+CERTIFICATE = Format(1, ArchiveError, ArchiveError)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object,
     book.append("expiring", expired_chunk=chunk.chunk, object=stored.key, version=stored.version)
     archive.delete_version(stored)
     if not archive.find(key):
-        archive.put(key, json.dumps(_certificate(chunk, found, vars(said), now, run), indent=1).encode())
+        archive.put(key, CERTIFICATE.body(_certificate(chunk, found, vars(said), now, run)))
     book.append("expired", expired_chunk=chunk.chunk, certificate=key)
     if chunk.keys:  # behind the record: load must not look for keys that nobody says are gone
         archive.delete_version(chunk.keys)
@@ -206,12 +206,10 @@ def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: da
         "written_at",
     )  # fmt: skip
     return {
-        "format": FORMAT,
         "what": "disposition: the archive object below was deleted for ever, past the end of its retention class",
         "destroyed_at": now.isoformat(timespec="seconds"),
         "by": who(),
         "run": run,
-        "el_version": __version__,
         "object": found.object,
         "version": found.version,
         "bytes": found.size,

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from el.archive.contents import Contents
 from el.config import Table, raw_name
+from el.landing import MAX_VARCHAR
 
 Engine = Literal["spectrum", "athena"]
 
@@ -25,7 +26,7 @@ _TYPES: dict[Engine, dict[pa.DataType, str]] = {
         pa.int64(): "bigint",
         pa.float32(): "real",
         pa.float64(): "double precision",
-        pa.string(): "varchar(65535)",
+        pa.string(): f"varchar({MAX_VARCHAR})",
         pa.binary(): "varbyte(64000)",
     },
     "athena": {

@@ -14,13 +14,13 @@ are never overwritten: a release is an object of its own, and the first version 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 from uuid import uuid4
 
-from el import __version__, settings
+from el import settings
 from el.archive import keys, rows
 from el.archive.contents import Contents, explain, key_text
 from el.archive.journal import ChunkState
@@ -30,11 +30,17 @@ from el.archive.store import TableArchive
 from el.archive.table import read_shape
 from el.archive.work import who
 from el.config import Table
+from el.documents import Content, Format, Parsed
 from el.errors import ArchiveError, ElError, UsageError
 from el.mysql.connection import connected, quoted
 from el.text import aligned, short
 
-FORMAT = 1
+HOLD = Format(
+    1,
+    ArchiveError,
+    ArchiveError,
+    "It is not known what it holds. Restore it from the bucket's versions.",
+)
 _RELEASED = ".released"
 
 
@@ -69,29 +75,29 @@ def read(archive: TableArchive) -> list[Hold]:
         ArchiveError: one is damaged or of another version of el: it is not known what it holds.
         LandingError: S3 cannot be reached or refuses.
     """
-    found = {name: _content(archive, name, body) for name, body in archive.holds().items()}
-    made = []
-    for name, content in found.items():
-        if name.endswith(_RELEASED):
-            continue
-        end = found.get(name + _RELEASED, {})
-        try:
-            made.append(
-                Hold(
-                    name,
-                    content["table"],
-                    content["where"],
-                    tuple(content["keys"]),
-                    content["reason"],
-                    content["by"],
-                    content["at"],
-                    end.get("at"),
-                    end.get("reason"),
-                )
-            )
-        except (KeyError, TypeError):
-            raise _damaged(archive, name) from None
-    return made
+    bodies = archive.holds()
+
+    def parsed(name: str, parse: Callable[[Content], Parsed]) -> Parsed:
+        return HOLD.read(bodies[name], f"{archive.url}/{archive.hold_key(name)}", parse)
+
+    ends = {name: parsed(name, dict) for name in bodies if name.endswith(_RELEASED)}
+    return [
+        parsed(name, partial(_hold, name, end=ends.get(name + _RELEASED, {}))) for name in bodies if name not in ends
+    ]
+
+
+def _hold(name: str, content: Content, end: Content) -> Hold:
+    return Hold(
+        name,
+        content["table"],
+        content["where"],
+        tuple(content["keys"]),
+        content["reason"],
+        content["by"],
+        content["at"],
+        end.get("at"),
+        end.get("reason"),
+    )
 
 
 def active(archive: TableArchive) -> list[Hold]:
@@ -161,7 +167,7 @@ def add(table: Table, archive: TableArchive, where: str | None, texts: Sequence[
         by=who(),
         at=now.isoformat(timespec="seconds"),
     )
-    archive.put(archive.hold_key(hold.hold), _body(asdict(hold)))
+    archive.put(archive.hold_key(hold.hold), HOLD.body(asdict(hold)))
     try:
         contents = Contents(archive)
         return _set(contents, Held(hold), objects_under(contents, [hold]), on=True)
@@ -191,7 +197,7 @@ def release(archive: TableArchive, name: str, reason: str) -> Held:
     by, at = who(), datetime.now(UTC).isoformat(timespec="seconds")
     # First what S3 holds: should this be cut off, the hold is still there and is released again.
     done = _set(contents, Held(hold), free, on=False)
-    archive.put(archive.hold_key(name + _RELEASED), _body({"hold": name, "reason": reason, "by": by, "at": at}))
+    archive.put(archive.hold_key(name + _RELEASED), HOLD.body({"hold": name, "reason": reason, "by": by, "at": at}))
     return done
 
 
@@ -201,31 +207,6 @@ def _set(contents: Contents, held: Held, chunks: Sequence[ChunkState], on: bool)
         held.objects += 1
         held.locked += all(locked)
     return held
-
-
-def _body(content: dict[str, Any]) -> bytes:
-    return json.dumps({"format": FORMAT, "el_version": __version__} | content, indent=1).encode()
-
-
-def _content(archive: TableArchive, name: str, body: bytes) -> dict[str, Any]:
-    try:
-        content = dict(json.loads(body))
-        version = content["format"]
-    except (ValueError, KeyError, TypeError):
-        raise _damaged(archive, name) from None
-    if version != FORMAT:
-        raise ArchiveError(
-            f"{archive.url}/{archive.hold_key(name)} has format {version} and this el knows format {FORMAT}. Nothing "
-            f"was changed. It was written by el {content.get('el_version')}: use the same version."
-        )
-    return content
-
-
-def _damaged(archive: TableArchive, name: str) -> ArchiveError:
-    return ArchiveError(
-        f"{archive.url}/{archive.hold_key(name)} is damaged, so it is not known what it holds. Nothing was changed. "
-        "Restore it from the bucket's versions."
-    )
 
 
 def outcome(done: Held, as_json: bool) -> str:

@@ -36,16 +36,14 @@ proven could destroy it. Why not the manifests alone: they say what was copied, 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from el import __version__
 from el.archive.store import TableArchive
-from el.archived import FORMAT, Stored
+from el.archived import JOURNAL, Stored
 from el.errors import ArchiveError
 
 State = Literal["planned", "written", "verified", "deleting", "done", "given_up"]
@@ -115,14 +113,12 @@ class Journal:
                 self._last = self._archive.last()
             seq = self._last + 1
             record = {
-                "format": FORMAT,
                 "seq": seq,
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "run": self._run,
-                "el_version": __version__,
                 "kind": kind,
             } | facts
-            if not self._archive.put_record(seq, json.dumps(record, indent=1).encode()):
+            if not self._archive.put_record(seq, JOURNAL.body(record)):
                 raise ArchiveError(
                     f"{self._archive.url}: another run wrote record {seq:,} of the journal first. What was deleted so "
                     "far was proven. This run stops; the next one goes on from the journal."

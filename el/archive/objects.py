@@ -10,7 +10,6 @@ A chunk is small enough for memory, so an object is written and read in one piec
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
@@ -23,9 +22,10 @@ from el.archive import rows
 from el.archive.rows import Column
 from el.archive.store import TableArchive
 from el.archived import Stored
+from el.documents import Format
 from el.errors import ArchiveError
 
-FORMAT = 1
+MANIFEST = Format(1, ArchiveError, ArchiveError)
 _ROW_GROUP = 50_000
 
 
@@ -65,26 +65,14 @@ class Manifest:
     server: dict[str, Any]
     written_at: str
     el_version: str
-    format: int = FORMAT
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), indent=1).encode()
+        return MANIFEST.body(asdict(self))
 
     @classmethod
     def from_json(cls, body: bytes, where: str) -> Manifest:
         """Raises ArchiveError for a manifest of another format or one that is damaged."""
-        try:
-            content = json.loads(body)
-            if content["format"] != FORMAT:
-                raise ArchiveError(
-                    f"{where} has format {content['format']} and this el knows format {FORMAT}. Nothing was changed. "
-                    f"It was written by el {content.get('el_version')}: use the same version."
-                )
-            return cls(**{one.name: content[one.name] for one in fields(cls)})
-        except (ValueError, KeyError, TypeError):
-            raise ArchiveError(
-                f"{where} is damaged and cannot be read. Nothing was changed. Restore it from the bucket's versions."
-            ) from None
+        return MANIFEST.read(body, where, lambda content: cls(**{one.name: content[one.name] for one in fields(cls)}))
 
     @property
     def archived(self) -> list[Column]:

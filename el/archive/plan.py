@@ -27,6 +27,7 @@ from el.archive.table import Shape, read_shape
 from el.config import Table, raw_name
 from el.errors import ArchiveError
 from el.landing import Commit, Landing
+from el.mysql.chunks import CHUNK_BYTES, MAX_CHUNK_ROWS
 from el.mysql.connection import LOST, Connection, quoted, reason, rows
 
 #: Rows are counted for so many seconds; then MySQL's estimate has to do.
@@ -37,7 +38,6 @@ _ROWS_A_SECOND = 10_000
 _COMPRESSED = 0.3
 #: US dollars per GB and month: S3 Standard's list price in us-east-1.
 _GB_MONTH = 0.023
-_CHUNK_BYTES, _CHUNK_ROWS = 24 * 2**20, 100_000
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def make_plan(
     size = round(many / max(shape.estimated_rows, many, 1) * (shape.data_bytes + shape.index_bytes))
     data = round(many / max(shape.estimated_rows, many, 1) * shape.data_bytes)
     months = policy.archive.months + policy.archive.days / 30
-    a_chunk = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(shape.average_row, 1)))
+    a_chunk = max(1, min(MAX_CHUNK_ROWS, CHUNK_BYTES // max(shape.average_row, 1)))
     return Plan(
         label=table.label,
         retention=policy.name,

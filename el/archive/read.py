@@ -13,25 +13,21 @@ Rows whose JSON is more than its text (``rows.py``) are counted in ``left`` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from el.archive import rows
 from el.archive.table import Shape
-from el.errors import ConnectionLost
-from el.mysql.chunks import ChunkSize, Key, behind, boundary, key_order, up_to
-from el.mysql.connection import Connection, connected, quoted
+from el.mysql.chunks import CHUNK_BYTES, MAX_CHUNK_ROWS, ChunkSize, Key, behind, boundary, key_order, up_to
+from el.mysql.connection import Connection, quoted
 from el.mysql.connection import rows as ask
-from el.mysql.process import Process
+from el.mysql.process import Process, sessions
 from el.settings import MySQL
 
-#: In memory a chunk lies several times: as read, as Parquet, as read back.
-_BYTES = 24 * 2**20
-_MOST_ROWS = 100_000
 #: A chunk that cannot have more bytes than this, whatever its rows hold, is read without a question.
-_SURELY = 2 * _BYTES
-_PAUSES = (1, 2, 5, 10, 20)
+_SURELY = 2 * CHUNK_BYTES
 
 
 class Reader:
@@ -44,15 +40,16 @@ class Reader:
         shape: Shape,
         condition: str,
         wait: Callable[[float], bool],
-        most_rows: int = _MOST_ROWS,
+        most_rows: int = MAX_CHUNK_ROWS,
     ) -> None:
         self._source, self._server, self._shape, self._wait = source, server, shape, wait
         self._condition = condition
-        self._size = ChunkSize(most_rows, _BYTES)
+        self._size = ChunkSize(most_rows, CHUNK_BYTES)
         self._faithful = rows.faithful_sql(shape.columns)
         #: Rows that stay in MySQL, because the text of their JSON is not all there is of it.
         self.left = 0
         self._after: Key | None = None
+        self._ended = False
         self._process: Process | None = None
 
     def stop(self) -> None:
@@ -67,28 +64,23 @@ class Reader:
             SourceError: MySQL refused, or the connection was lost too often.
             ArchiveError: a value does not fit.
         """
-        lost, ended = 0, False
-        while not ended:
-            try:
-                with (
-                    connected(self._source, self._server) as connection,
-                    Process(f"{self._source}.{self._shape.name}", self._server) as process,
-                ):
-                    self._process = process
-                    condition = self._bounded(connection)
-                    while not ended:
-                        last = self._last(connection, condition)
-                        process.ask(self.select(f"{condition} and {self._within(last)}"))
-                        made, left = self._table(process.answer())
-                        self._size.was_read(len(made), made.nbytes)
-                        self.left += left
-                        self._after, ended, lost = last, last is None, 0
-                        if len(made):
-                            yield made
-            except ConnectionLost:
-                if lost == len(_PAUSES) or self._wait(_PAUSES[lost]):
-                    raise
-                lost += 1
+        label = f"{self._source}.{self._shape.name}"
+        with closing(sessions(label, self._server, self._chunks, self._wait)) as chunks:
+            for chunk in chunks:
+                if len(chunk):
+                    yield chunk
+
+    def _chunks(self, connection: Connection, process: Process) -> Iterator[pa.Table]:
+        self._process = process
+        condition = self._bounded(connection)
+        while not self._ended:
+            last = self._last(connection, condition)
+            process.ask(self.select(f"{condition} and {self._within(last)}"))
+            made, left = self._table(process.answer())
+            self._size.was_read(len(made), made.nbytes)
+            self.left += left
+            self._after, self._ended = last, last is None
+            yield made
 
     def select(self, condition: str) -> str:
         """What reads rows; the policy's condition alone is what the manifest keeps."""
@@ -148,9 +140,9 @@ class Reader:
                 f"select ifnull(sum({long}), 0), count(*) from {quoted(self._shape.name)} force index (primary) "
                 f"where {condition} and {self._within(last)}",
             )
-            if length <= _BYTES or many <= 1:
+            if length <= CHUNK_BYTES or many <= 1:
                 return last
-            size = max(1, min(size, int(many)) * _BYTES // int(length) // 2)
+            size = max(1, min(size, int(many)) * CHUNK_BYTES // int(length) // 2)
 
     def _within(self, last: Key | None) -> str:
         return f"{behind(self._shape.walk, self._after)} and {up_to(self._shape.walk, last)}"

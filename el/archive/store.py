@@ -30,8 +30,8 @@ from botocore.exceptions import ClientError
 
 from el import archived, s3
 from el.archived import Archived, Stored
-from el.errors import ArchiveError, LandingDamage, LandingError
-from el.s3 import explained, status
+from el.errors import ArchiveError, LandingDamage, LandingError, Taken
+from el.s3 import create, explained
 from el.settings import ArchivePlace
 
 
@@ -132,38 +132,33 @@ class TableArchive(Archived):
         """Write an object, once. ``until``: S3 refuses to delete it before, if the place has a lock.
 
         Raises:
-            ArchiveError: another object lies there.
+            ArchiveError: another object lies there, or the bucket does not keep versions.
             LandingError: S3 cannot be reached or refuses.
         """
+        try:
+            return self._create(key, body, until)
+        except Taken:
+            raise ArchiveError(
+                f"{self.url}/{key} is there already and is another object. Nothing was deleted by this step. "
+                "Two runs archive this table, or somebody writes into the archive: find out who"
+            ) from None
+
+    def _create(self, key: str, body: bytes, until: datetime | None = None) -> Stored:
         digest = sha256(body)
         lock: dict[str, Any] = {}
         if until and self.place.lock:
             lock = {"ObjectLockMode": self.place.lock, "ObjectLockRetainUntilDate": until}
-        try:
-            with explained(f"{self.url}/{key}"):
-                answer = self.client.put_object(
-                    Bucket=self.place.bucket,
-                    Key=self.key(key),
-                    Body=body,
-                    IfNoneMatch="*",
-                    ServerSideEncryption="aws:kms",
-                    SSEKMSKeyId=self.place.kms_key,
-                    ChecksumAlgorithm="SHA256",
-                    ChecksumSHA256=b64encode(digest.digest()).decode(),
-                    **lock,
-                )
-        except LandingError as error:
-            cause = error.__cause__
-            if not isinstance(cause, ClientError) or status(cause) not in (409, 412):
-                raise
-            # The answer to our own first try may have been lost: then what is there is ours.
-            found = self.find(key)
-            if found is None or found.sha256 != digest.hexdigest():
-                raise ArchiveError(
-                    f"{self.url}/{key} is there already and is another object. Nothing was deleted by this step. "
-                    "Two runs archive this table, or somebody writes into the archive: find out who"
-                ) from None
-            return found
+        answer = create(
+            self.client,
+            self.place.bucket,
+            self.key(key),
+            body,
+            ServerSideEncryption="aws:kms",
+            SSEKMSKeyId=self.place.kms_key,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=b64encode(digest.digest()).decode(),
+            **lock,
+        )
         if not answer.get("VersionId"):
             raise ArchiveError(
                 f"{self.url}/{key}: S3 gave the object no version. Nothing was deleted by this step. Switch the "
@@ -198,11 +193,12 @@ class TableArchive(Archived):
         """Write one record of the journal; False if another process wrote that number first.
 
         Raises:
+            ArchiveError: the bucket does not keep versions.
             LandingError: S3 cannot be reached or refuses.
         """
         try:
-            self.put(self.record_key(seq), body)
-        except ArchiveError:
+            self._create(self.record_key(seq), body)
+        except Taken:
             return False
         return True
 

@@ -20,9 +20,10 @@ from el.mysql.catalog import TableShape
 from el.mysql.connection import Connection, quoted, rows
 from el.mysql.types import UTF8, Column
 
-#: connectorx has no backpressure: the chunk is what bounds memory.
-_CHUNK_BYTES = 24 * 2**20
-_MAX_CHUNK_ROWS = 100_000
+#: connectorx has no backpressure: the chunk is what bounds memory, where it lies several times (in the archive as read,
+#: as Parquet and as read back).
+CHUNK_BYTES = 24 * 2**20
+MAX_CHUNK_ROWS = 100_000
 _MIN_CHUNK_ROWS = 100
 #: Of a first chunk: nothing was seen yet, and InnoDB's average row may be a day old or of a table that was empty.
 _FIRST_CHUNK_ROWS = 1000
@@ -66,7 +67,7 @@ class Chunks:
 
     def __init__(self, shape: TableShape, condition: str, after: Key | None, most_rows: int | None = None) -> None:
         self._shape, self._condition, self._after = shape, condition, after
-        self._size = ChunkSize(min(_MAX_CHUNK_ROWS, most_rows or _MAX_CHUNK_ROWS), _CHUNK_BYTES, _MIN_CHUNK_ROWS)
+        self._size = ChunkSize(min(MAX_CHUNK_ROWS, most_rows or MAX_CHUNK_ROWS), CHUNK_BYTES, _MIN_CHUNK_ROWS)
         self._length = _length(shape)
         self._found: Chunk | None = None
         self.ended = False
@@ -101,9 +102,9 @@ class Chunks:
             f"select coalesce(sum({self._length}), 0), count(*) from {quoted(self._shape.name)} "
             f"where {chunk.condition}",
         )
-        if count <= 1 or length <= 2 * _CHUNK_BYTES:
+        if count <= 1 or length <= 2 * CHUNK_BYTES:
             return None
-        return max(1, _CHUNK_BYTES * int(count) // int(length))
+        return max(1, CHUNK_BYTES * int(count) // int(length))
 
     def next(self, connection: Connection) -> Chunk:
         """The next chunk. An error leaves everything as it was: ask again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +20,7 @@ from pymysql.cursors import Cursor
 
 from el.errors import ConnectionLost, SourceError, Undecodable
 from el.mysql import proxy
+from el.pool import Pool
 from el.settings import MySQL
 
 #: Who waits longer for a server that says nothing gives up.
@@ -145,16 +145,14 @@ def connected(source: str, server: MySQL, as_text: bool = False) -> Iterator[Con
 
 
 class Connections:
-    """The connections of one source and run for small queries, used again by one table after the other.
+    """The pool of one source and run for small queries.
 
     Logging in and the session's settings are five statements: more than a table costs in which nothing changed.
-    Safe to use from several threads.
     """
 
     def __init__(self, source: str, server: MySQL) -> None:
         self._source, self._server = source, server
-        self._lock = threading.Lock()
-        self._idle: list[Connection] = []
+        self._pool = Pool(lambda: _connect(server), _answers)
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
@@ -163,33 +161,20 @@ class Connections:
         Raises:
             SourceError: MySQL cannot be reached or refuses; also for driver errors inside the block.
         """
-        with _explained(self._source, self._server):
-            connection = self._alive() or _connect(self._server)
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            with self._lock:
-                self._idle.append(connection)
-
-    def _alive(self) -> Connection | None:
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        if connection:
-            try:
-                connection.ping(reconnect=False)
-            except (pymysql.err.MySQLError, OSError):  # the server closed it, or went away; a new one will tell
-                connection.close()
-                return None
-        return connection
+        with _explained(self._source, self._server), self._pool.one() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        with self._lock:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
+        self._pool.close()
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.ping(reconnect=False)
+    except (pymysql.err.MySQLError, OSError):  # the server closed it, or went away; a new one will tell
+        return False
+    return True
 
 
 def _connect(server: MySQL, as_text: bool = False) -> Connection:

@@ -1,6 +1,7 @@
 """The reading process as seen from this side: started, asked, listened to, and its failures put into words.
 
 In: queries. Out: connectorx's record batches, per query in the order of asking. ``worker.py`` is the other side.
+``sessions`` is what reads a table range by range: it makes a connection that was lost again.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
 
+from el import retry
 from el.errors import ConnectionLost, SourceError, Undecodable
-from el.mysql.connection import LOST, password, reason, session
+from el.mysql.connection import LOST, Connection, connected, password, reason, session
 from el.settings import MySQL
+
+Answer = TypeVar("Answer")
 
 _BATCH_ROWS = 50_000
 #: For glibc: else each of connectorx's threads keeps a heap of its own, and large blocks that are free stay in it.
@@ -116,6 +120,34 @@ class Process:
             f"{self._label}: reading from MySQL at {self._server.where} failed: {why}. "
             "Nothing was committed; what was committed before stays. Run again."
         )
+
+
+def sessions(
+    label: str,
+    server: MySQL,
+    read: Callable[[Connection, Process], Iterator[Answer]],
+    wait: Callable[[float], object],
+) -> Generator[Answer, None, None]:
+    """What ``read`` gives, which has a connection for small questions and a process for rows. When one of them is lost,
+    both are made anew and ``read`` is called again: it goes on behind what it gave last.
+
+    ``label`` is SOURCE.TABLE. ``wait`` sleeps, and says True if it is asked to stop.
+
+    Raises:
+        ConnectionLost: too often in a row, or it is asked to stop.
+        SourceError: as ``read`` raised it.
+    """
+    backoff = retry.Backoff(retry.RECONNECT, wait=wait)
+    while True:
+        try:
+            # PyMySQL logs in first: connectorx tries a wrong password for half a minute.
+            with connected(label.partition(".")[0], server) as connection, Process(label, server) as process:
+                for answer in read(connection, process):
+                    backoff.reset()
+                    yield answer
+                return
+        except ConnectionLost as error:
+            backoff.pause(error)
 
 
 def _url(server: MySQL) -> str:

@@ -10,9 +10,9 @@ is asked whether the server can spare us.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -21,16 +21,14 @@ from el.errors import ConnectionLost, SourceError, Undecodable
 from el.mysql import one_query
 from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunk, Chunks
-from el.mysql.connection import connected, quoted
+from el.mysql.connection import Connection, quoted
 from el.mysql.kindness import Kindness, Say, Turns
-from el.mysql.process import Process
+from el.mysql.process import Process, sessions
 from el.mysql.values import Counts, Values
 from el.settings import MySQL
 
 #: More gain nothing: two connections are what two cores can decode.
 _CHUNKS_AT_ONCE = 2
-#: A connection that was lost is made again after so many seconds; a server that restarts takes some.
-_PAUSES = (1, 2, 5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Reader:
         self._values = Values(label, shape, hash_key)
         self._kindness, self._say, self._stopping = kindness, say, stopping
         self._process: Process | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
 
     @property
     def schema(self) -> pa.Schema:
@@ -83,7 +81,7 @@ class Reader:
 
     def stop(self) -> None:
         """End ``read``, which another thread may be waiting in."""
-        self._stopped = True
+        self._stopped.set()
         if self._process:
             self._process.kill()
 
@@ -94,45 +92,37 @@ class Reader:
         Raises:
             SourceError: MySQL refused, the connection was lost too often, or a value cannot be carried.
         """
-        with self._kindness.turns() as turns:
-            yield from self._read(chunks, turns, to_the_end)
-
-    def _read(self, chunks: Chunks, turns: Turns, to_the_end: bool) -> Generator[Piece, None, None]:
         asked: deque[Chunk] = deque()
-        lost = 0
         go_on = True
-        while asked or (go_on and not chunks.ended):
+
+        def pieces(connection: Connection, process: Process) -> Iterator[Piece]:
+            nonlocal go_on
+            self._process = process
+            for chunk in asked:
+                process.ask(self._select(chunk.condition))
+            while asked or (go_on and not chunks.ended):
+                while go_on and len(asked) < _CHUNKS_AT_ONCE and not chunks.ended and self._turn(turns, asked):
+                    asked.append(chunks.next(connection))
+                    process.ask(self._select(asked[-1].condition))
+                if go_on and not chunks.ended:
+                    chunks.find(connection)  # while those that were asked for are read
+                made, counts = self._converted(process.answer())
+                # Still among those that were asked for: if the connection is lost now, it is read again.
+                rows = sum(len(batch) for batch in made)
+                no_more = self._stopped.is_set if to_the_end else self._is_ending
+                go_on = self._kindness.pause(connection, rows, self._say, no_more, to_the_end) and go_on
+                go_on = go_on and (to_the_end or not self._stopping())
+                chunk = asked.popleft()
+                turns.give_back()
+                piece = Piece(made, counts, chunk, not (go_on or asked or chunks.ended))
+                chunks.was_read(piece.rows, piece.size)
+                yield piece
+
+        with self._kindness.turns() as turns:
             try:
-                # PyMySQL logs in first: connectorx tries a wrong password for half a minute.
-                with connected(self._source, self._server) as connection, Process(self._label, self._server) as process:
-                    self._process = process
-                    for chunk in asked:
-                        process.ask(self._select(chunk.condition))
-                    while asked or (go_on and not chunks.ended):
-                        while go_on and len(asked) < _CHUNKS_AT_ONCE and not chunks.ended and self._turn(turns, asked):
-                            asked.append(chunks.next(connection))
-                            process.ask(self._select(asked[-1].condition))
-                        if go_on and not chunks.ended:
-                            chunks.find(connection)  # while those that were asked for are read
-                        made, counts = self._converted(process.answer())
-                        # Still among those that were asked for: if the connection is lost now, it is read again.
-                        rows = sum(len(batch) for batch in made)
-                        no_more = self._is_stopped if to_the_end else self._is_ending
-                        go_on = self._kindness.pause(connection, rows, self._say, no_more, to_the_end) and go_on
-                        go_on = go_on and (to_the_end or not self._stopping())
-                        chunk = asked.popleft()
-                        turns.give_back()
-                        piece = Piece(made, counts, chunk, not (go_on or asked or chunks.ended))
-                        chunks.was_read(piece.rows, piece.size)
-                        lost = 0
-                        yield piece
+                yield from sessions(self._label, self._server, pieces, self._stopped.wait)
             except Undecodable:
                 raise self._undecodable(asked[0]) from None
-            except ConnectionLost:
-                if self._stopped or lost == len(_PAUSES):
-                    raise
-                time.sleep(_PAUSES[lost])
-                lost += 1
 
     def _turn(self, turns: Turns, asked: Sized) -> bool:
         """Whether one more chunk may be asked for. Waits only if none is: else there is one to be listened to."""
@@ -141,18 +131,15 @@ class Reader:
         while not turns.take(0.2 if not asked else 0):
             if asked:
                 return False
-            if self._stopped:
+            if self._stopped.is_set():
                 raise ConnectionLost(f"{self._label}: reading was stopped")
             self._say("waits for its turn (max_connections)")
         if not asked:
             self._say("")
         return True
 
-    def _is_stopped(self) -> bool:
-        return self._stopped
-
     def _is_ending(self) -> bool:
-        return self._stopped or bool(self._stopping())
+        return self._stopped.is_set() or bool(self._stopping())
 
     def read_by_one_query(self, condition: str) -> Generator[Piece, None, None]:
         """The rows of a table that has no key to make chunks of. A connection that is lost ends it.
@@ -163,10 +150,10 @@ class Reader:
         with self._kindness.turns() as turns:
             self._turn(turns, ())
             for batch in one_query.stream(self._source, self._server, self._shape, self._select(condition)):
-                if self._stopped:
+                if self._stopped.is_set():
                     return
                 # Only the rate: a server that waits long for its rows to be taken ends the query.
-                self._kindness.pause(None, len(batch), self._say, self._is_stopped, to_the_end=True)
+                self._kindness.pause(None, len(batch), self._say, self._stopped.is_set, to_the_end=True)
                 yield Piece(*self._converted([batch]), None)
         yield Piece([], Counter(), Chunk(condition, None))
 

@@ -19,10 +19,9 @@ from typing import Any
 import pyarrow as pa
 
 from el.config import OnOversize, OnZeroDate
+from el.landing import MAX_VARCHAR
 from el.mysql.connection import quoted
 
-#: Redshift counts bytes; utf8mb4 has up to four per character.
-MAX_VARCHAR = 65535
 #: VARBYTE without a length, which is what a Parquet COPY takes; Redshift's documented default.
 MAX_VARBYTE = 64000
 

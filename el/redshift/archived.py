@@ -29,8 +29,9 @@ from dataclasses import dataclass
 from el.archived import ADDED, TAKEN, Expired, Told
 from el.errors import WarehouseError
 from el.redshift import catalog, ledger
-from el.redshift.catalog import Target
+from el.redshift.catalog import Target, varchar_length
 from el.redshift.connection import Connection, changed, explained, quoted, rows
+from el.redshift.copy import copy
 
 _INCOMING = "el__archived"
 _NAMED = 5
@@ -77,7 +78,7 @@ def key(connection: Connection, target: Target, names: Sequence[str], label: str
                 f"journal when it is gone: drop table {target.archived.raw}"
             )
         for name, kind in has.items():
-            if _length(kind) < _length(raw[name]):
+            if varchar_length(kind) < varchar_length(raw[name]):
                 rows(connection, f"alter table {target.archived.raw} alter column {quoted(name)} type {raw[name]}")
     connection.autocommit = False
     return made
@@ -130,10 +131,7 @@ def _insert(
     copy_role: str,
     applied: int,
 ) -> int:
-    incoming = ", ".join(f"{quoted(name)} {kind}" for name, kind in [*told[0].columns, *ADDED.items()])
-    rows(connection, f"create temp table {_INCOMING} ({incoming})")
-    role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
-    rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
+    copy(connection, _INCOMING, [*told[0].columns, *ADDED.items()], manifest, copy_role)
     came = {str(chunk): int(many) for chunk, many in rows(
         connection, f"select _chunk, count(*) from {_INCOMING} group by _chunk"
     )}  # fmt: skip
@@ -178,12 +176,4 @@ def _fits(archive: str, raw: str) -> bool:
 
 
 def _same(one: str, other: str) -> bool:
-    return one == other or (one.startswith("varchar") and other.startswith("varchar"))
-
-
-def _length(kind: str) -> int:
-    return int(kind[len("varchar(") : -1]) if kind.startswith("varchar(") else 0
-
-
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
+    return one == other or (varchar_length(one) > 0 and varchar_length(other) > 0)

@@ -5,9 +5,11 @@ Why not one question per table: a run asks before anything else, and most of its
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from el.landing import MAX_VARCHAR
 from el.redshift.connection import Connection, quoted, rows
 
 #: Ends the name of the table that tells which rows are archived. No raw table's name has two underscores.
@@ -101,8 +103,14 @@ def key(connection: Connection, target: Target) -> set[str]:
     return {str(name) for (name,) in found}
 
 
+def varchar_length(kind: str) -> int:
+    """Bytes that a VARCHAR holds; 0 for any other type."""
+    found = re.fullmatch(r"varchar\((\d+)\)", kind)
+    return int(found[1]) if found else 0
+
+
 def _spelled(kind: str, length: Any, precision: Any, scale: Any) -> str:
     name = _NAMES.get(kind.lower(), kind.lower())
     if name == "varchar":
-        return f"varchar({length or 65535})"
+        return f"varchar({length or MAX_VARCHAR})"
     return f"decimal({precision},{scale})" if name == "decimal" else name

@@ -7,7 +7,6 @@ and of the server quote values, so errors pass on SQLSTATE, class and the names 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ import psycopg2
 import psycopg2.extensions
 
 from el.errors import WarehouseConflict, WarehouseError, WarehouseLost
+from el.pool import Pool
 from el.redshift.login import credentials
 from el.settings import Redshift
 
@@ -97,15 +97,11 @@ def connected(server: Redshift) -> Iterator[Connection]:
 
 
 class Connections:
-    """The connections of one run, used again by one table after the other: as many as tables are loaded at once.
-
-    Safe to use from several threads.
-    """
+    """The pool of one run: as many as tables are loaded at once."""
 
     def __init__(self, server: Redshift) -> None:
         self.server = server
-        self._lock = threading.Lock()
-        self._idle: list[Connection] = []
+        self._pool = Pool(lambda: _connect(server), lambda connection: not connection.closed)
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
@@ -114,27 +110,16 @@ class Connections:
         Raises:
             WarehouseError: Redshift cannot be reached or refuses the login.
         """
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or _connect(self.server)
-        try:
+        with self._pool.one() as connection:
             yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if not connection.closed:
-            if connection.status != psycopg2.extensions.STATUS_READY:
-                connection.rollback()
-            connection.autocommit = False
-            with self._lock:
-                self._idle.append(connection)
+            if not connection.closed:
+                if connection.status != psycopg2.extensions.STATUS_READY:
+                    connection.rollback()
+                connection.autocommit = False
 
     def close(self) -> None:
         """Close what is idle; what was not committed is rolled back by that."""
-        with self._lock:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
+        self._pool.close()
 
 
 @contextmanager

@@ -11,20 +11,16 @@ here: then the catalog decides whether the table fits now.
 
 from __future__ import annotations
 
-import re
-import time
-
 import psycopg2
 
-from el.errors import WarehouseError, WarehouseLost
+from el.errors import WarehouseError
 from el.landing import Commit, LandedColumn, TableLanding
 from el.redshift import catalog, dlt_tables
-from el.redshift.catalog import Target
+from el.redshift.catalog import Target, varchar_length
 from el.redshift.connection import Connection, explained, quoted, rows
 from el.redshift.layout import Layout
 from el.redshift.ledger import Position
-
-_ATTEMPTS = 5
+from el.retry import RACE, Backoff
 
 
 def prepare(
@@ -77,7 +73,8 @@ def _fitted(
 ) -> dict[str, str]:
     where = target.raw
     label = f"{commit.source}.{commit.table}"
-    for attempt in range(_ATTEMPTS):
+    backoff = Backoff(RACE)
+    while True:
         _refuse_what_cannot_fit(label, target, commit, columns)
         missing = _statements(commit, target, columns, layout)
         if not missing:
@@ -93,16 +90,15 @@ def _fitted(
                     raise
         with explained(label):
             columns = catalog.columns(connection, target)
-        if failed and attempt == _ATTEMPTS - 1:
-            raise WarehouseError(
-                f"{label}: commit {commit.seq} does not fit {where}, and Redshift refused: {_cut(statement)} "
-                f"({type(failed).__name__}, SQLSTATE {failed.pgcode}). No row was changed and the commit waits. Check "
-                "the user's rights, and whether a view that is not late-binding stands on the table; run the statement "
-                f"yourself. Then run: el load {label}"
-            ) from None
         if failed:
-            time.sleep(0.2 * (attempt + 1))
-    raise WarehouseLost(f"{label}: others keep changing {where}. No row was changed. Run again: el load {label}")
+            backoff.pause(
+                WarehouseError(
+                    f"{label}: commit {commit.seq} does not fit {where}, and Redshift refused: {_cut(statement)} "
+                    f"({type(failed).__name__}, SQLSTATE {failed.pgcode}). No row was changed and the commit waits. "
+                    "Check the user's rights, and whether a view that is not late-binding stands on the table; run the "
+                    f"statement yourself. Then run: el load {label}"
+                )
+            )
 
 
 def _statements(commit: Commit, target: Target, columns: dict[str, str], layout: Layout) -> list[str]:
@@ -130,21 +126,15 @@ def _column(column: LandedColumn, new_table: bool = False) -> str:
     return f"{quoted(column.name)} {column.redshift}{' not null' if new_table and column.key else ''}"
 
 
-def _lengths(has: str, wants: str) -> tuple[int, int] | None:
-    found = [re.fullmatch(r"varchar\((\d+)\)", kind) for kind in (has, wants)]
-    return (int(found[0][1]), int(found[1][1])) if found[0] and found[1] else None
-
-
 def _is_wider(column: LandedColumn, has: str | None) -> bool:
-    lengths = has is not None and _lengths(has, column.redshift)
-    return bool(lengths) and lengths[0] < lengths[1]  # type: ignore[index]
+    return 0 < varchar_length(has or "") < varchar_length(column.redshift)
 
 
 def _refuse_what_cannot_fit(label: str, target: Target, commit: Commit, before: dict[str, str]) -> None:
     wrong = []
     for column in commit.columns:
         has = before.get(column.name)
-        if has is None or has == column.redshift or _lengths(has, column.redshift):
+        if has is None or has == column.redshift or (varchar_length(has) and varchar_length(column.redshift)):
             continue
         wrong.append(f"{column.name} is {has.upper()} there and {column.redshift.upper()} in the commit")
     if wrong:

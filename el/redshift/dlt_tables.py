@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import psycopg2
@@ -19,8 +18,8 @@ from el.errors import LandingError, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
 from el.redshift.catalog import Target
 from el.redshift.connection import Connection, quoted, rows
+from el.retry import RACE, Backoff
 
-_ATTEMPTS = 5
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -39,7 +38,8 @@ def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, t
     config = RedshiftClientConfiguration()._bind_dataset_name(dataset_name=target.schema)
     # It never logs in: it is given a connection that is.
     destination = redshift(credentials={"host": "-", "database": "-", "username": "-", "password": "-"})
-    for attempt in range(_ATTEMPTS):
+    backoff = Backoff(RACE)
+    while True:
         try:
             # Tables loaded side by side would make dlt's own tables at the same time.
             with _ONE_AT_A_TIME, _on(destination.client(schema, config), connection) as client:
@@ -53,13 +53,13 @@ def keep_schema(connection: Connection, commit: Commit, landing: TableLanding, t
                     "a row was changed. Run again: el load"
                 ) from None
             connection.rollback()
-            if attempt == _ATTEMPTS - 1:
-                raise WarehouseError(
-                    f"{commit.source}.{commit.table}: dlt's tables in {quoted(target.schema)} could not be "
-                    f"made or written ({type(error).__name__}). No row was changed and the commit waits. Check the "
-                    "user's rights in the schema, then run: el load"
-                ) from None
-            time.sleep(0.2 * (attempt + 1))
+            refused = WarehouseError(
+                f"{commit.source}.{commit.table}: dlt's tables in {quoted(target.schema)} could not be "
+                f"made or written ({type(error).__name__}). No row was changed and the commit waits. Check the "
+                "user's rights in the schema, then run: el load"
+            )
+            refused.__suppress_context__ = True
+            backoff.pause(refused)
 
 
 def add_loads(connection: Connection, commits: list[Commit], target: Target, schema_name: str) -> None:

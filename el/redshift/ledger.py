@@ -10,22 +10,22 @@ its rows may be missing. Every row carries the newest hole on, until a full copy
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from el import __version__
+from el.documents import Format, refusal
 from el.errors import WarehouseError
 from el.landing import Commit
 from el.redshift import catalog
 from el.redshift.batch import Kind, Step
 from el.redshift.catalog import Tables, Target, ledger_schema
 from el.redshift.connection import Connection, explained, quoted, rows
+from el.retry import RACE, Backoff
 
 VIEW = "_ledger"
-#: Of the ledger's rows. A ledger of another format is refused, whoever is the older.
-FORMAT = 4
-_DDL_ATTEMPTS = 5
+#: Of the ledger's rows, which are no documents but follow their rule.
+LEDGER = Format(4, WarehouseError, WarehouseError)
 _COLUMNS = """
     position bigint not null,
     seq bigint not null,
@@ -150,7 +150,7 @@ def known(connection: Connection, schema: str) -> Known:
     connection.autocommit = False
     positions = {}
     for name, *row in found:
-        if int(row[10]) == FORMAT:
+        if int(row[10]) == LEDGER.number:
             positions[str(name)] = _position(row)
         else:
             refused[str(name)] = _other_format(Target(schema, str(name)), row[10], row[9])
@@ -185,11 +185,8 @@ def _position(row: Sequence[object]) -> Position:
 
 
 def _other_format(target: Target, format_: object, version: object) -> str:
-    return (
-        f"{target.schema}.{target.table}: the ledger {target.ledger} has format {format_}, and this el "
-        f"{__version__} knows format {FORMAT}. Nothing was changed. It was written by el {version}: use the same "
-        f"version wherever you load. To have the table built anew from the landing, drop it and its ledger"
-    )
+    said = refusal(f"{target.schema}.{target.table}: the ledger {target.ledger}", format_, LEDGER, version)
+    return f"{said} To have the table built anew from the landing, drop it and its ledger"
 
 
 def _other_layout(connection: Connection, target: Target) -> str:
@@ -208,15 +205,16 @@ def prepare(connection: Connection, schema: str, tables: Iterable[str], existing
     missing = sorted(set(tables) - existing)
     if not missing:
         return
-    for attempt in range(_DDL_ATTEMPTS):
+    backoff = Backoff(RACE)
+    while True:
         try:
             _prepare(connection, schema, missing)
             return
-        except WarehouseError:  # another loader may be making the same tables: IF NOT EXISTS does not wait for him
-            if connection.closed or attempt == _DDL_ATTEMPTS - 1:
+        except WarehouseError as error:  # another loader may be making the same: IF NOT EXISTS does not wait for him
+            if connection.closed:
                 raise
             connection.rollback()
-            time.sleep(0.2 * (attempt + 1))
+            backoff.pause(error)
 
 
 def _prepare(connection: Connection, raw: str, missing: list[str]) -> None:
@@ -252,7 +250,7 @@ def last(connection: Connection, target: Target) -> Position | None:
         connection,
         f"select {_POSITION} from {target.ledger} order by position desc limit 1",
     )
-    if found and int(found[0][10]) != FORMAT:
+    if found and int(found[0][10]) != LEDGER.number:
         raise WarehouseError(_other_format(target, found[0][10], found[0][9]))
     return _position(found[0]) if found else None
 
@@ -346,7 +344,7 @@ def record(
             commit.extracted_at,
             loader,
             __version__,
-            FORMAT,
+            LEDGER.number,
         ]
     assert now
     one = ", ".join("getdate()" if name == "applied_at" else "%s" for name in _NAMES)

@@ -26,11 +26,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from el.errors import WarehouseError
-from el.landing import Commit, LandedColumn
+from el.landing import MAX_VARCHAR, Commit, LandedColumn
 from el.redshift import dlt_tables, ledger, recount, went_back
 from el.redshift.batch import Batch
 from el.redshift.catalog import Target
 from el.redshift.connection import Connection, changed, explained, quoted, rows
+from el.redshift.copy import copy
+from el.redshift.keys import partition, same
 from el.redshift.ledger import Changed
 from el.summary import Summary
 
@@ -116,10 +118,8 @@ def _copy(
     columns = batch.last_copied.columns
     if connection.has_incoming:
         rows(connection, f"drop table if exists {_INCOMING}")
-    rows(connection, f"create temp table {_INCOMING} ({', '.join(_incoming(c) for c in columns)})")
     connection.has_incoming = True
-    role = "default" if copy_role == "default" else f"'{_literal(copy_role)}'"
-    rows(connection, f"copy {_INCOMING} from '{_literal(manifest)}' iam_role {role} format as parquet manifest")
+    copy(connection, _INCOMING, map(_incoming, columns), manifest, copy_role)
     return _recount(connection, batch, target, manifest, misses, came)
 
 
@@ -228,8 +228,7 @@ def _merge(connection: Connection, batch: Batch, raw: str) -> Changed:
         return Changed(deleted, inserted)
     keys = [column for column in commit.columns if column.key]
     if commit.mode == "merge":
-        same = " and ".join(_same(raw, column) for column in keys)
-        deleted = changed(connection, f"delete from {raw} using {_INCOMING} where {same}")
+        deleted = changed(connection, f"delete from {raw} using {_INCOMING} where {same(raw, _INCOMING, keys)}")
     names = ", ".join(quoted(column.name) for column in commit.columns)
     values = ", ".join(_value(column) for column in commit.columns)
     source = _INCOMING if commit.mode == "replace" else _latest(keys)
@@ -244,9 +243,9 @@ def _merge(connection: Connection, batch: Batch, raw: str) -> Changed:
     return Changed(deleted, inserted)
 
 
-def _incoming(column: LandedColumn) -> str:
+def _incoming(column: LandedColumn) -> tuple[str, str]:
     # SUPER would hold the text as a quoted string: it arrives as text and is parsed on its way into the raw table.
-    return f"{quoted(column.name)} {'varchar(65535)' if column.json else column.redshift}"
+    return column.name, f"varchar({MAX_VARCHAR})" if column.json else column.redshift
 
 
 def _value(column: LandedColumn) -> str:
@@ -254,27 +253,8 @@ def _value(column: LandedColumn) -> str:
     return f"case when can_json_parse({name}) then json_parse({name}) end" if column.json else name
 
 
-def is_text(column: LandedColumn) -> bool:
-    """Compared by its length too: trailing blanks do not count in Redshift's comparison."""
-    return column.redshift.startswith("varchar")
-
-
-def _same(raw: str, column: LandedColumn) -> str:
-    name = quoted(column.name)
-    same = f"{raw}.{name} = {_INCOMING}.{name}"
-    # Trailing blanks do not count in Redshift's comparison: 'a' and 'a ' are two keys in MySQL 8.
-    if is_text(column):
-        same += f" and octet_length({raw}.{name}) = octet_length({_INCOMING}.{name})"
-    return same
-
-
 def _latest(keys: list[LandedColumn]) -> str:
-    per_key = ", ".join(quoted(c.name) + (f", octet_length({quoted(c.name)})" if is_text(c) else "") for c in keys)
     return (
-        f"(select *, row_number() over (partition by {per_key} order by _seq desc) as el__rank "
+        f"(select *, row_number() over (partition by {partition(keys)} order by _seq desc) as el__rank "
         f"from {_INCOMING}) ranked where el__rank = 1"
     )
-
-
-def _literal(text: str) -> str:
-    return text.replace("'", "''")

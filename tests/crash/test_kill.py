@@ -102,7 +102,7 @@ def free_port() -> int:
 SMALL_PARTS = """
 from el import cli, parts
 from el.mysql import chunks
-parts._ROWS_PER_PART, chunks._MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 2000, 500, 500
+parts._ROWS_PER_PART, chunks.MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 2000, 500, 500
 cli.main()
 """
 

@@ -30,7 +30,7 @@ CURSOR = "updated_at timestamp(6) not null default current_timestamp(6) on updat
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     """Chunks of 100 rows and commits of 300: a small table takes the way of a large one."""
-    monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 100)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_ROWS", 100)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 100)
     monkeypatch.setattr(parts, "_ROWS_PER_PART", 300)
     for name, value in source.env.items():
@@ -323,7 +323,7 @@ def test_a_reader_that_dies_at_any_row_is_an_error_that_shows_no_value(
     source.configure({"t": {}})
     one = extractor(source, tmp_path)
     plain = tuple(replace(c, select="`v`") if c.name == "v" else c for c in one.shape.columns)
-    monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 500_000)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_ROWS", 500_000)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 500_000)
     broken = replace(one, shape=replace(one.shape, columns=plain))
     with pytest.raises(SourceError) as caught:

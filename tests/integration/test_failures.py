@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from el.landing import FORMAT
+from el.landing import COMMIT
 from tests.compare import assert_equal
 from tests.conftest import REPOSITORY, Finished, Source
 
@@ -215,7 +215,7 @@ def test_a_commit_of_another_format_is_refused_by_name(tables: Source) -> None:
     body = tables.s3.get_object(Bucket="el-landing", Key=key)["Body"].read()
     content = json.loads(body) | {"format": 99}
     tables.s3.put_object(Bucket="el-landing", Key=key, Body=json.dumps(content).encode())
-    assert_clear(tables.el("load", code=1), f"has format 99 and this el knows format {FORMAT}")
+    assert_clear(tables.el("load", code=1), f"has format 99 and this el knows format {COMMIT.number}")
 
 
 def test_help_answers_without_loading_the_libraries() -> None:

@@ -40,7 +40,7 @@ STAMP = "updated_at timestamp(6) not null default current_timestamp(6) on update
 SMALL = """
 from el import cli, parts
 from el.mysql import chunks
-parts._ROWS_PER_PART = chunks._MAX_CHUNK_ROWS = chunks._MIN_CHUNK_ROWS = {}
+parts._ROWS_PER_PART = chunks.MAX_CHUNK_ROWS = chunks._MIN_CHUNK_ROWS = {}
 cli.main()
 """
 

@@ -165,7 +165,7 @@ def test_a_lease_that_is_lost_stops_the_work_at_the_next_part(short: Source) -> 
     short.mysql(f"insert into t (id, v) select seq, 0 from {numbers(9000, first=101)} n")
     gate = Gate(is_commit)
     small = "from el import cli, parts\nfrom el.mysql import chunks\n" + (
-        "parts._ROWS_PER_PART, chunks._MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 1000, 500, 500\ncli.main()"
+        "parts._ROWS_PER_PART, chunks.MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 1000, 500, 500\ncli.main()"
     )
     with s3_proxy(short.env["AWS_ENDPOINT_URL"], gate) as endpoint:
         worker = short.start("extract", env={"AWS_ENDPOINT_URL": endpoint}, program=("-c", small))

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from el import parts, s3, settings
+from el import parts, retry, s3, settings
 from el.errors import ConnectionLost, LandingError
 from el.landing import Commit, LandedFile, Landing, TableLanding
-from el.mysql import chunks, reader
+from el.mysql import chunks
 from el.s3 import Numbered
 from tests.conftest import Source
 from tests.integration.test_extract import CURSOR, extractor, landed, run
@@ -31,10 +31,10 @@ ROWS = 20_000
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     """Chunks of 1000 rows and parts of 5000; lost connections are tried again at once."""
-    monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", 1000)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_ROWS", 1000)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 1000)
     monkeypatch.setattr(parts, "_ROWS_PER_PART", 5000)
-    monkeypatch.setattr(reader, "_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(retry, "RECONNECT", (0, 0, 0))
     for name, value in source.env.items():
         if name.startswith(("SOURCES__", "EL_")):
             monkeypatch.setenv(name, value)
@@ -212,7 +212,7 @@ def test_chunks_are_shorter_where_rows_are_longer_than_the_average(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", 10)
-    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1_000_000)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1_000_000)
     source.mysql(
         f"create table t (id int primary key, v mediumtext, {CURSOR})",
         f"insert into t (id, v) select seq, if(seq <= 19000, '', repeat('x', 20000)) from {numbers(20000)} n",

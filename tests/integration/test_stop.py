@@ -21,7 +21,7 @@ CURSOR = (
 SMALL_PARTS = """
 from el import cli, parts
 from el.mysql import chunks
-parts._ROWS_PER_PART, chunks._MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 1000, 500, 500
+parts._ROWS_PER_PART, chunks.MAX_CHUNK_ROWS, chunks._MIN_CHUNK_ROWS = 1000, 500, 500
 cli.main()
 """
 

@@ -161,7 +161,7 @@ def assert_chunks_are_the_table(source: Source, monkeypatch: pytest.MonkeyPatch,
     for name, value in source.env.items():
         if name.startswith(("SOURCES__", "EL_")):
             monkeypatch.setenv(name, value)
-    monkeypatch.setattr(chunks, "_MAX_CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_ROWS", CHUNK)
     monkeypatch.setattr(chunks, "_MIN_CHUNK_ROWS", CHUNK)
     source.configure({"t": {"mode": "replace"}})
     (table,) = load_sources(settings.sources_folder())[source.name].tables
