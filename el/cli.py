@@ -365,9 +365,10 @@ def _landing() -> Any:
 def _run(name: str, selectors: tuple[str, ...], timeout: int | None, as_json: bool, options: dict[str, Any]) -> int:
     """``options`` are those of ``el.options.Options``."""
     from el.options import Options
-    from el.supervise import Command, supervise
+    from el.run import Moving
+    from el.supervise import supervise
 
-    return supervise(Command(name, selectors, Options(**options), timeout, as_json))
+    return supervise(Moving(name, selectors, Options(**options), timeout), timeout, as_json)
 
 
 if __name__ == "__main__":

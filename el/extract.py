@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,53 +30,20 @@ from el.mysql.chunks import Chunks
 from el.mysql.connection import Connection, Connections
 from el.mysql.fingerprint import Fingerprint, fingerprint, glance, newest_behind, window_condition
 from el.mysql.identity import change, of_origins, read_server
-from el.mysql.kindness import Kindness, Say
+from el.mysql.kindness import Kindness
 from el.mysql.reader import Reader
-from el.mysql.values import hash_key_id
+from el.mysql.values import Values, hash_key_id
 from el.mysql.window import Bound
+from el.outcome import Extracted
 from el.parts import Part, move
 from el.plan import Plan, Range, drift, missed
 from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
+from el.progress import SILENT, Bar
 from el.retry import RACE, retry
 from el.settings import MySQL
 from el.summary import Salt, Summary
 from el.upload import Load, Upload
-
-Progress = Callable[[int], None]
-
-
-@dataclass
-class Extracted:
-    """What one table's extract has committed. ``lo`` and ``next_lo`` are the window of its pass.
-
-    ``drift``: how the columns differ from those of the commit before, in words.
-
-    ``backfill`` is the range instead, where one was read again. ``unfinished``: it was asked to stop, or its hours
-    are over.
-    """
-
-    rows: int = 0
-    commits: int = 0
-    files: int = 0
-    bytes: int = 0
-    lo: str | None = None
-    next_lo: str | None = None
-    full: bool = False
-    backfill: Range | None = None
-    unfinished: bool = False
-    drift: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def add(self, commit: Commit) -> None:
-        """Count a commit that was written."""
-        self.commits += 1
-        self.rows += commit.rows
-        self.files += len(commit.files)
-        self.bytes += sum(file.size for file in commit.files)
-        for kind, found in commit.counts.items():
-            self.counts.setdefault(kind, Counter()).update(found)
 
 
 @dataclass(frozen=True)
@@ -91,11 +58,9 @@ class Extractor:
     hash_key: bytes | None
     work: Path
     connections: Connections
+    kindness: Kindness
     accept_server: bool = False
-    progress: Progress = lambda rows: None
-    expect: Progress = lambda rows: None
-    say: Say = lambda text: None
-    kindness: Kindness | None = None
+    bar: Bar = SILENT
     stopping: Callable[[], str] = lambda: ""
 
     def run(self, result: Extracted, full: bool = False, backfill: Range | None = None) -> None:
@@ -111,10 +76,9 @@ class Extractor:
         retry(lambda: self._pass(full, backfill, result), RACE, CommitExists)
 
     def _pass(self, full: bool, backfill: Range | None, result: Extracted) -> None:
-        kindness = self.kindness or Kindness(self.table.source, self.table.server)
         hours = f"hours {self.table.server.hours}"
         with self.connections.one() as connection:
-            is_open = kindness.pause(connection, 0, self.say, lambda: bool(self.stopping()))
+            is_open = self.kindness.pause(connection, 0, self.bar.say, lambda: bool(self.stopping()))
             if self.stopping():
                 result.unfinished = True
                 return
@@ -131,31 +95,23 @@ class Extractor:
         if plan is None:
             return
         if plan.full and plan.after is None:
-            self.expect(self.shape.estimated_rows)
+            self.bar.expect(self.shape.estimated_rows)
         if not backfill:
             result.full, result.lo, result.next_lo = plan.full, plan.window.lo, plan.window.next_lo
-        reader = Reader(
-            self.table.label,
-            self.table.source,
-            self.server,
-            self.shape,
-            self.hash_key,
-            kindness,
-            self.say,
-            self.stopping,
-        )
+        values = Values(self.table.label, self.shape, self.hash_key)
+        reader = Reader(self.server, values, self.kindness, self.bar.say, self.stopping)
         if backfill and self.shape.cursor:
             condition = self.shape.cursor.between(backfill.lo, backfill.to)
         else:
             condition = window_condition(self.shape, None if plan.full else plan.window.lo)
         if self.shape.primary_key:
-            chunks = Chunks(self.shape, condition, plan.after, kindness.limits.max_rows_per_second)
+            chunks = Chunks(self.shape, condition, plan.after, self.kindness.limits.max_rows_per_second)
             # Mode replace has one commit: what is cut off would begin again, and might never come to its end.
             rows = reader.read(chunks, to_the_end=self.table.mode == "replace")
         else:
             rows = reader.read_by_one_query(condition)
         seal = _Seal(self, reader.schema, head, plan, result)
-        if move(rows, reader.stop, seal.upload, seal, self.progress):
+        if move(rows, reader.stop, seal.upload, seal, self.bar.moved):
             return
         why = self.stopping()
         over = f"{why or f'{hours} are over'}: what was read is committed"
@@ -191,7 +147,7 @@ class Extractor:
         assert self.shape.cursor  # the conductor has asked for one
         bound = self._bound(connection, head)
         plan = make_backfill(head, self.table, self.shape.cursor, self.signature, bound, wanted)
-        result.backfill = wanted
+        result.backfill = (wanted.lo, wanted.to)
         result.warnings = list(plan.warnings)  # a second attempt, behind another extractor's commit, says the same
         return plan
 
@@ -255,8 +211,17 @@ class _Seal:
             reading = self._plan.backfill.reading
         commit = self._commit(load, reading)
         self._extractor.landing.write_commit(commit)
-        self._result.add(commit)
+        self._count(commit)
         self._previous, self._files, self._counts, self._summary = commit, [], {}, Summary(self._salt)
+
+    def _count(self, commit: Commit) -> None:
+        done = self._result
+        done.commits += 1
+        done.rows += commit.rows
+        done.files += len(commit.files)
+        done.bytes += sum(file.size for file in commit.files)
+        for kind, found in commit.counts.items():
+            done.counts.setdefault(kind, Counter()).update(found)
 
     def _commit(self, load: Load, reading: Pass) -> Commit:
         one, previous = self._extractor, self._previous

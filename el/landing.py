@@ -45,7 +45,7 @@ COMMIT = Format(
     LandingDamage,
     "Restore it from the bucket's versions, or copy the table again: el run --full",
 )
-LEASE = RECORD = PROBLEMS = READ_OF_JOURNAL = RECEIPT = Format(1, LandingError, LandingDamage)
+LEASE = PROBLEMS = READ_OF_JOURNAL = RECEIPT = Format(1, LandingError, LandingDamage)
 #: Of a commit that a person has quarantined. A damaged one stops the table: it is not known which commit it is.
 SKIP = Format(1, LandingError, LandingError)
 #: How far the archive may delete.
@@ -214,6 +214,23 @@ class Skip:
     def parse(cls, content: Content) -> Skip:
         """Raises KeyError for a content that is none."""
         return cls(**{name.name: content[name.name] for name in fields(cls)})
+
+
+def _record_1(record: Content) -> Content:
+    """Of a run: a table had its states and counts under other names, which were others for el-archive."""
+    for table in record["tables"]:
+        if "state" in table:  # of el-archive
+            name = record["line"].split()[1]
+            table["states"] = {"archive" if name == "run" else name: table["state"]}
+        else:
+            table["states"] = {job: table[job] for job in ("extract", "load") if table[job]}
+            table["rows"] = {what: table[what] for what in ("extracted", "loaded")}
+            table["objects"] = 0
+    return record
+
+
+#: Of a run (runs.py).
+RECORD = Format(2, LandingError, LandingDamage, before=_record_1)
 
 
 def _name(commits: list[Commit]) -> str:

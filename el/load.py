@@ -23,7 +23,9 @@ from el import retry, settings
 from el.config import Table, raw_name
 from el.errors import LandingDamage, WarehouseConflict, WarehouseError, WarehouseLost
 from el.landing import Commit, TableLanding
+from el.outcome import Loaded
 from el.pending import Pending, expiring
+from el.progress import SILENT, Bar
 from el.redshift import ddl, ledger, merge, receipt
 from el.redshift import layout as layouts
 from el.redshift.batch import Batch
@@ -37,22 +39,6 @@ _ATTEMPTS = 100
 log = logging.getLogger("el")
 
 
-@dataclass
-class Loaded:
-    """What one table's load did, for the report. ``json_misses``: JSON values that became NULL, per column.
-
-    ``rows`` were copied. ``commits`` were settled; those that a later one replaces are among them, with no rows.
-    ``full``: the last commit of a full pass was among them. ``unfinished``: it was asked to stop between two batches.
-    """
-
-    rows: int = 0
-    commits: int = 0
-    full: bool = False
-    unfinished: bool = False
-    warnings: list[str] = field(default_factory=list)
-    json_misses: Counter[str] = field(default_factory=Counter)
-
-
 @dataclass(frozen=True)
 class Loader:
     """One table of one run. ``id`` marks its ledger rows, so that it knows its own.
@@ -64,8 +50,7 @@ class Loader:
     table: Table
     landing: TableLanding
     warehouse: Connections
-    progress: Callable[[int], None] = lambda rows: None
-    expect: Callable[[int], None] = lambda rows: None
+    bar: Bar = SILENT
     stopping: Callable[[], str] = lambda: ""
     run_name: str = ""
     schema: str = ""
@@ -191,7 +176,7 @@ class _Work:
     def _apply(self, batch: Batch) -> bool:
         """Apply a batch, and try again where that may help; False: look at the position again."""
         one = self.loader
-        one.expect(self.result.rows + batch.rows)
+        one.bar.expect(self.result.rows + batch.rows)
         layout = self._layout(batch)
         misses: Counter[str] = Counter()
         backoff = retry.Backoff(retry.TRANSACTION)
@@ -261,7 +246,7 @@ class _Work:
         self.result.rows += batch.rows
         self.result.full |= any(commit.reading.full and commit.reading.done for commit in batch.copied)
         self.result.commits += sum(step.kind != "skipped" for step in batch.steps)
-        self.loader.progress(batch.rows)
+        self.loader.bar.moved(batch.rows)
 
 
 def missing_rows(table: Table, landing: TableLanding, hole: Hole) -> str:

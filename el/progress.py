@@ -30,6 +30,10 @@ class Bar(NamedTuple):
     say: Callable[[str], None]
 
 
+#: Where nobody looks.
+SILENT = Bar(lambda more: None, lambda total: None, lambda text: None)
+
+
 class Progress:
     """Used in a ``with`` block; its methods may be called from any thread."""
 

@@ -50,7 +50,7 @@ def run_text(record: dict[str, Any], as_json: bool) -> str:
         "",
     ]
     tables = record["tables"]
-    lines += _archive_lines(tables) if record["line"].startswith("el-archive ") else _lines(tables)
+    lines += _lines(tables)
     lines += [f"note: {t['table']}: {warning}" for t in tables for warning in t["warnings"]]
     lines += [f"note: {warning}" for warning in record["warnings"]]
     lines += [f"error: {record['error'].removeprefix('error: ')}"] if record["error"] else []
@@ -58,53 +58,29 @@ def run_text(record: dict[str, Any], as_json: bool) -> str:
 
 
 def _lines(tables: Sequence[dict[str, Any]]) -> list[str]:
-    """The tables of an extract or a load."""
-    return aligned(
-        ["table", "extract", "rows", "MB", "load", "rows", "commits", "window", "seconds"],
+    """A line per table: what became of each job, and how much was moved."""
+    jobs = list(dict.fromkeys(job for table in tables for job in table["states"]))
+    body = [
         [
-            [
-                t["table"],
-                t["extract"] or "-",
-                f"{t['extracted']:,}",
-                f"{t['bytes'] / 1e6:,.1f}",
-                t["load"] or "-",
-                f"{t['loaded']:,}",
-                f"{t['extract_commits']}/{t['load_commits']}",
-                f"{short(t['lo'])} → {short(t['next_lo'])}",
-                f"{t['seconds']:.1f}",
-            ]
-            for t in tables
-        ],
-        right={2, 3, 5, 6, 8},
-    )
-
-
-def _archive_lines(tables: Sequence[dict[str, Any]]) -> list[str]:
-    """The tables of a command of ``el-archive``."""
-    return aligned(
-        ["table", "state", "objects", "MB", "seconds", "rows"],
-        [
-            [
-                t["table"],
-                t["state"],
-                f"{t['objects']:,}",
-                f"{t['bytes'] / 1e6:,.1f}",
-                f"{t['seconds']:.1f}",
-                _rows_text([t]),
-            ]
-            for t in tables
-        ],
-        right={2, 3, 4},
-    )
+            t["table"],
+            *(t["states"].get(job, "-") for job in jobs),
+            f"{t['objects']:,}",
+            f"{t['bytes'] / 1e6:,.1f}",
+            f"{t['seconds']:.1f}",
+            _rows_text([t]),
+            f"{short(t['lo'])} → {short(t['next_lo'])}" if t.get("next_lo") else "",
+        ]
+        for t in tables
+    ]
+    numbers = {len(jobs) + place for place in (1, 2, 3)}
+    return aligned(["table", *jobs, "objects", "MB", "seconds", "rows", ""], body, right=numbers)
 
 
 def _rows_text(tables: Sequence[dict[str, Any]]) -> str:
     """What became of how many rows; ``-`` if there were none."""
     counts: dict[str, int] = {}
     for table in tables:
-        # The archive counts by what became of a row; extract and load have a number of their own each.
-        own = table["rows"] if "rows" in table else {"extracted": table["extracted"], "loaded": table["loaded"]}
-        for what, many in own.items():
+        for what, many in table["rows"].items():
             counts[what] = counts.get(what, 0) + many
     return ", ".join(f"{many:,} {what}" for what, many in counts.items() if many) or "-"
 

@@ -13,34 +13,32 @@ from el import duration, settings
 from el.errors import UsageError
 from el.landing import Landing
 from el.notify import Channels, tell
-from el.outcome import TableRun
+from el.outcome import Extracted, Loaded, TableResult, joined
 from el.problems import Seen
 from el.status import TableStatus
 from el.text import aligned
 
 
-def table_seen(result: TableRun) -> list[Seen]:
-    """The problems that a table's results show, and those that they show to be over."""
+def table_seen(result: TableResult, mode: str, extracted: Extracted, loaded: Loaded) -> list[Seen]:
+    """The problems that extract and load of a table show, and those that they show to be over."""
     seen = []
-    for job in ("extract", "load"):
-        state = getattr(result, job)
+    for job, state in result.states.items():
         if state == "failed":
-            seen.append(Seen(result.table, job, result.errors.get(job, "failed")))
+            seen.append(Seen(result.table, job, joined(result.errors.get(job, [])) or state))
         elif state in ("done", "nothing new"):
             seen.append(Seen(result.table, job, None))
-    if result.drift:
-        seen.append(Seen(result.table, "drift", result.drift))
+    if extracted.drift:
+        seen.append(Seen(result.table, "drift", extracted.drift))
     # Rows that changed say nothing of those that did not: only a whole copy shows that everything is carried now.
     whole = {
-        "values": result.extract == "done" and (result.full or result.mode == "replace"),
-        "json": result.load == "done" and (result.full_load or result.mode == "replace"),
+        "values": result.states.get("extract") == "done" and (extracted.full or mode == "replace"),
+        "json": result.states.get("load") == "done" and (loaded.full or mode == "replace"),
     }
-    for kind in ("values", "json"):
+    for kind, counts in (("values", extracted.counts), ("json", {"json_misses": loaded.json_misses})):
         columns: dict[str, list[str]] = {}
-        for count, found in result.counts.items():
-            if (count == "json_misses") == (kind == "json"):
-                for column, many in found.items():
-                    columns.setdefault(column, []).append(f"{many:,} {count.replace('_', ' ')}")
+        for count, found in counts.items():
+            for column, many in found.items():
+                columns.setdefault(column, []).append(f"{many:,} {count.replace('_', ' ')}")
         seen += [
             Seen(result.table, kind, f"{', '.join(texts)} in one run", column) for column, texts in columns.items()
         ]

@@ -41,7 +41,7 @@ IMPORTS = (
     "el.archive.cli",
     "el.archive.run",
     "el.cli",
-    "el.supervise",
+    "el.run",
     "fsspec.implementations.chained",
     "pendulum.locales.en.locale",
     "psycopg2",

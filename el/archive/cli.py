@@ -104,11 +104,9 @@ def run(
     selectors: tuple[str, ...],
     execute: bool,
     as_of: str | None,
-    transaction_ms: int,
-    max_rows_per_second: int | None,
-    chunk_rows: int | None,
     timeout: int | None,
     as_json: bool,
+    **limits: Any,
 ) -> int:
     """Archive what is old, prove each copy on S3, then delete from MySQL the rows that still equal it.
 
@@ -119,10 +117,10 @@ def run(
     """
     from el.archive.plans import as_of as moment
     from el.archive.run import Archiving, Options
-    from el.archive.supervise import supervise
+    from el.supervise import supervise
 
     if execute:
-        options = Options(moment(as_of), transaction_ms / 1000, max_rows_per_second, chunk_rows)
+        options = Options(moment(as_of), **limits)
         return supervise(Archiving(selectors, options), timeout, as_json)
     code = _plan(selectors, as_of, as_json)
     if not as_json:
@@ -145,13 +143,7 @@ def run(
 @JSON
 @command
 def restore(
-    table: str,
-    into: str | None,
-    parquet: Path | None,
-    overwrite: bool,
-    timeout: int | None,
-    as_json: bool,
-    **wanted: Any,
+    table: str, into: str | None, parquet: Path | None, timeout: int | None, as_json: bool, **wanted: Any
 ) -> int:
     """Bring archived rows back, each in the version that was deleted last.
 
@@ -163,10 +155,9 @@ def restore(
              el-archive restore clinic.messages --from 2024-01-01 --to 2024-02-01 --parquet january
     """
     from el.archive.restore import Restore, Wanted
-    from el.archive.supervise import supervise
+    from el.supervise import supervise
 
-    asked = Wanted(tuple(wanted["keys"]), wanted["since"], wanted["to"], wanted["everything"])
-    return supervise(Restore(table, asked, into, parquet, overwrite), timeout, as_json)
+    return supervise(Restore(table, Wanted(**wanted), into, parquet), timeout, as_json)
 
 
 @main.command()
@@ -186,8 +177,8 @@ def verify(selectors: tuple[str, ...], sample: int, everything: bool, timeout: i
 
     Example: el-archive verify clinic --all
     """
-    from el.archive.supervise import supervise
     from el.archive.verify import Verify
+    from el.supervise import supervise
 
     return supervise(Verify(selectors, None if everything else sample), timeout, as_json)
 
@@ -229,7 +220,7 @@ def drill(selectors: tuple[str, ...], rows: int, timeout: int | None, as_json: b
     Example: el-archive drill clinic --rows 5000
     """
     from el.archive.drill import Drill
-    from el.archive.supervise import supervise
+    from el.supervise import supervise
 
     return supervise(Drill(selectors, rows), timeout, as_json)
 
@@ -318,7 +309,7 @@ def expire(selectors: tuple[str, ...], execute: bool, timeout: int | None, as_js
     Example: el-archive expire clinic --execute
     """
     from el.archive import expire as ended
-    from el.archive.supervise import supervise
+    from el.supervise import supervise
 
     if execute:
         return supervise(ended.Expire(selectors), timeout, as_json)

@@ -8,7 +8,7 @@ database. The table is dropped at the end, however the drill ends; nothing else 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
@@ -17,13 +17,14 @@ from el import settings
 from el.archive import target
 from el.archive.contents import Contents
 from el.archive.store import TableArchive
-from el.archive.supervise import Going, Job, TableWork
 from el.archive.target import Target
-from el.archive.work import archived
+from el.archive.work import ArchiveJob, Reporter, archived
 from el.config import Table
 from el.errors import ArchiveError
 from el.mysql.connection import connected
+from el.outcome import State, TableResult
 from el.progress import Bar
+from el.supervise import Going
 from el.text import aligned
 
 #: Objects that a drill reads at most.
@@ -39,7 +40,7 @@ class Drilled:
     objects: int = 0
 
 
-class Drill(Job):
+class Drill(ArchiveJob):
     """``el-archive drill``."""
 
     name, kinds = "drill", ("drill",)
@@ -49,44 +50,42 @@ class Drill(Job):
         super().__init__(selectors, {"rows": str(most)})
         self._most = most
         self._places: dict[str, TableArchive] = {}
-        self._works: list[TableWork] = []
         self._results: dict[str, Drilled] = {}
 
-    def begin(self, going: Going) -> list[TableWork]:
+    def begin(self, going: Going) -> list[Table]:
         found = archived(self.selectors, going.run)
         for table, _ in found:  # a variable that is missing must not be found after an hour
             settings.archive_mysql(table.source)
         self._places = {table.label: place for table, place in found}
         self._results = {table.label: Drilled(table.label) for table, _ in found}
-        self._works = [TableWork(table) for table, _ in found]
-        return self._works
+        return [table for table, _ in found]
 
-    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
-        result = self._results[work.table.label]
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        own, result = self._results[table.label], going.results[table.label]
         try:
-            contents = Contents(self._places[result.table])
-            if not drill(work.table, contents, self._most, result, bar.moved, going.stop):
-                work.state = "cut off"
+            finished = drill(table, Contents(self._places[own.table]), self._most, own, Reporter(bar.moved, going.stop))
         finally:
-            work.rows, work.objects = {"restored": result.rows}, result.objects
+            result.rows, result.objects = {"restored": own.rows}, own.objects
+        return "done" if finished else "cut off"
 
-    def content(self) -> dict[str, Any]:
+    def content(self, going: Going) -> dict[str, Any]:
         return {
             "tables": [
-                asdict(self._results[work.table.label]) | {"seconds": round(work.seconds, 1), "problem": work.error}
-                for work in self._works
+                asdict(own) | {"seconds": round(result.seconds, 1), "problem": result.error}
+                for own, result in self._both(going)
             ]
         }
 
-    def lines(self) -> list[str]:
-        said = {"done": "as it was"}
+    def lines(self, going: Going) -> list[str]:
         body = [
-            [label, f"{one.rows:,}", f"{one.objects:,}", f"{work.seconds:.1f}", said.get(work.state, work.state)]
-            for work in self._works
-            for label in [work.table.label]
-            for one in [self._results[label]]
+            [own.table, f"{own.rows:,}", f"{own.objects:,}", f"{result.seconds:.1f}", result.states[self.name]]
+            for own, result in self._both(going)
         ]
+        body = [[*line, "as it was" if state == "done" else state] for *line, state in body]
         return aligned(["table", "rows", "objects", "seconds", "came back"], body, {1, 2, 3})
+
+    def _both(self, going: Going) -> list[tuple[Drilled, TableResult]]:
+        return [(own, going.results[label]) for label, own in self._results.items()]
 
 
 def drill(
@@ -94,8 +93,7 @@ def drill(
     contents: Contents,
     most: int,
     result: Drilled,
-    moved: Callable[[int], None],
-    stopping: Callable[[], str],
+    going: Reporter,
 ) -> bool:
     """Bring back ``most`` rows at most, from objects chosen at random; False if it was asked to stop before.
 
@@ -113,7 +111,7 @@ def drill(
             target.make_database(connection, database)
         try:
             for chunk, positions in held[:_OBJECTS]:
-                if stopping():
+                if going.stopping():
                     return False
                 manifest, proven = contents.manifest(chunk), contents.read(chunk)
                 share = min(len(positions), -(-most // min(len(held), _OBJECTS)))
@@ -128,7 +126,7 @@ def drill(
                     )
                 result.rows += len(chosen)
                 result.objects += 1
-                moved(len(chosen))
+                going.moved(len(chosen))
                 # The next object may be of a time when the table was another one.
                 target.drop(connection, database, name)
         finally:

@@ -13,7 +13,7 @@ A chunk whose deletions from MySQL are not finished stays whatever its age: it i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,11 +22,13 @@ from el.archive import holds, journal
 from el.archive.contents import Contents, explain
 from el.archive.journal import ChunkState, Journal
 from el.archive.store import TableArchive
-from el.archive.supervise import Going, Job, TableWork
-from el.archive.work import archived, who
+from el.archive.work import ArchiveJob, Reporter, archived, who
+from el.config import Table
 from el.documents import Format
 from el.errors import ArchiveError, ElError, LandingUnreachable, TableBusy
+from el.outcome import State
 from el.progress import Bar
+from el.supervise import Going
 from el.text import aligned
 
 CERTIFICATE = Format(1, ArchiveError, ArchiveError)
@@ -58,7 +60,7 @@ class Expiry:
     problems: list[str] = field(default_factory=list)
 
 
-class Expire(Job):
+class Expire(ArchiveJob):
     """``el-archive expire --execute``."""
 
     name, kinds, needs_landing = "expire", ("expire",), True
@@ -68,33 +70,34 @@ class Expire(Job):
         self._places: dict[str, TableArchive] = {}
         self._results: list[Expiry] = []
 
-    def begin(self, going: Going) -> list[TableWork]:
+    def begin(self, going: Going) -> list[Table]:
         found = archived(self.selectors)
         self._places = {table.label: place for table, place in found}
-        return [TableWork(table) for table, _ in found]
+        return [table for table, _ in found]
 
-    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
-        result = Expiry(work.table.label)
-        self._results.append(result)
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        own, result = Expiry(table.label), going.results[table.label]
+        self._results.append(own)
         try:
-            with going.alone(work.table, bar):
-                place, now = self._places[result.table], datetime.now(UTC)
-                if not expire(result, place, now, going.run.name, bar.moved, going.stop):
-                    work.state = "cut off"
+            with self.alone(going, table, bar):
+                place = self._places[own.table]
+                finished = expire(own, place, going.run.name, Reporter(bar.moved, going.stop))
         except TableBusy as busy:  # which does not do what was asked for here
             raise ArchiveError(
-                f"{result.table}: {busy}. Nothing of it was deleted. Run the same again when it has ended."
+                f"{own.table}: {busy}. Nothing of it was deleted. Run the same again when it has ended."
             ) from None
         finally:
-            work.rows, work.objects = {"expired": result.deleted_rows}, result.deleted
-            work.bytes = result.deleted_bytes
-        if result.problems:
-            work.fail(*result.problems)
+            result.rows, result.objects = {"expired": own.deleted_rows}, own.deleted
+            result.bytes = own.deleted_bytes
+        if own.problems:
+            result.fail(self.name, *own.problems)
+            return "failed"
+        return "done" if finished else "cut off"
 
-    def content(self) -> dict[str, Any]:
+    def content(self, going: Going) -> dict[str, Any]:
         return {"executed": True, "tables": [asdict(one) for one in self._results]}
 
-    def lines(self) -> list[str]:
+    def lines(self, going: Going) -> list[str]:
         return lines(self._results)
 
 
@@ -140,33 +143,26 @@ def look(result: Expiry, archive: TableArchive, now: datetime) -> None:
         (result.held if found.held_by else result.due).append(found)
 
 
-def expire(
-    result: Expiry,
-    archive: TableArchive,
-    now: datetime,
-    run: str,
-    moved: Callable[[int], None],
-    stopping: Callable[[], str],
-) -> bool:
+def expire(result: Expiry, archive: TableArchive, run: str, going: Reporter) -> bool:
     """Delete what is past its end and not held; False if it was asked to stop before. The caller has the table's lease.
 
     Raises:
         ArchiveError: the journal, a manifest or a hold is damaged; nothing was deleted.
         LandingError: S3 cannot be reached; what was deleted is in the journal.
     """
-    look(result, archive, now)
+    look(result, archive, datetime.now(UTC))
     contents, book = Contents(archive), Journal(archive, run)
     _sweep(contents)
     for one in result.due:
-        if stopping():
+        if going.stopping():
             return False
         chunk = contents.all_chunks[one.chunk]
         try:
-            _delete(contents, book, chunk, one, now, run)
+            _delete(contents, book, chunk, one, run)
             result.deleted += 1
             result.deleted_rows += one.rows
             result.deleted_bytes += one.size
-            moved(one.rows)
+            going.moved(one.rows)
         except LandingUnreachable:
             raise
         except ElError as error:
@@ -174,7 +170,7 @@ def expire(
     return True
 
 
-def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object, now: datetime, run: str) -> None:
+def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object, run: str) -> None:
     archive = contents.archive
     stored, manifest = contents.stored(chunk)
     said = contents.manifest(chunk)  # proven, before it goes
@@ -182,7 +178,7 @@ def _delete(contents: Contents, book: Journal, chunk: ChunkState, found: Object,
     book.append("expiring", expired_chunk=chunk.chunk, object=stored.key, version=stored.version)
     archive.delete_version(stored)
     if not archive.find(key):
-        archive.put(key, CERTIFICATE.body(_certificate(chunk, found, vars(said), now, run)))
+        archive.put(key, CERTIFICATE.body(_certificate(chunk, found, vars(said), run)))
     book.append("expired", expired_chunk=chunk.chunk, certificate=key)
     if chunk.keys:  # behind the record: load must not look for keys that nobody says are gone
         archive.delete_version(chunk.keys)
@@ -199,7 +195,7 @@ def _sweep(contents: Contents) -> None:
                 contents.archive.delete_version(stored)
 
 
-def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: datetime, run: str) -> dict[str, Any]:
+def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], run: str) -> dict[str, Any]:
     """What was destroyed, by whom and why; no value of any row."""
     kept = (
         "source", "table", "retention", "where", "as_of", "cutoff", "until", "rows", "rows_sha256", "sha256",
@@ -207,7 +203,7 @@ def _certificate(chunk: ChunkState, found: Object, said: dict[str, Any], now: da
     )  # fmt: skip
     return {
         "what": "disposition: the archive object below was deleted for ever, past the end of its retention class",
-        "destroyed_at": now.isoformat(timespec="seconds"),
+        "destroyed_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": who(),
         "run": run,
         "object": found.object,

@@ -23,13 +23,14 @@ from el.archive.contents import Contents, key_text, key_texts
 from el.archive.journal import ChunkState
 from el.archive.objects import Manifest
 from el.archive.store import TableArchive
-from el.archive.supervise import Going, Job, TableWork
 from el.archive.target import Counts, Target
-from el.archive.work import contents_of, place_of
+from el.archive.work import ArchiveJob, Reporter, contents_of, place_of
 from el.config import Table
 from el.errors import UsageError
 from el.mysql.connection import connected
+from el.outcome import State
 from el.progress import Bar
+from el.supervise import Going
 from el.text import aligned
 
 #: How an age is written: what MySQL prints, or the beginning of it.
@@ -38,12 +39,16 @@ _AGE = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows: those of some keys, those of a range of ages, or all. ``to`` is not among them."""
+    """Which rows: those of some keys, those of a range of ages, or all. ``to`` is not among them.
+
+    ``overwrite``: also those that are in MySQL and differ from their copies.
+    """
 
     keys: tuple[str, ...] = ()
     since: str | None = None
     to: str | None = None
     everything: bool = False
+    overwrite: bool = False
 
     def check(self) -> None:
         """Raises UsageError unless exactly one of the three was asked for."""
@@ -70,17 +75,17 @@ class Restored:
     missing_keys: list[str] = field(default_factory=list)
 
 
-class Restore(Job):
+class Restore(ArchiveJob):
     """``el-archive restore``."""
 
     name, by_a_person = "restore", True
 
-    def __init__(self, label: str, wanted: Wanted, into: str | None, folder: Path | None, overwrite: bool) -> None:
+    def __init__(self, label: str, wanted: Wanted, into: str | None, folder: Path | None) -> None:
         """``into`` a table, or files into a ``folder``. Raises UsageError unless it is one of the two."""
         wanted.check()
         if (into is None) == (folder is None):
             raise UsageError("choose one: --into DATABASE.TABLE or --parquet DIR. Nothing was restored.")
-        if overwrite and folder:
+        if wanted.overwrite and folder:
             raise UsageError("--overwrite is for rows in MySQL, and --parquet writes files. Nothing was restored.")
         options = {
             "keys": "…" if wanted.keys else "",  # they are values of cells
@@ -89,43 +94,43 @@ class Restore(Job):
             "all": wanted.everything,
             "into": into and config.shown(into),
             "parquet": folder is not None,
-            "overwrite": overwrite,
+            "overwrite": wanted.overwrite,
         }
         super().__init__([label], options)
-        self._wanted, self._into, self._folder, self._overwrite = wanted, into, folder, overwrite
+        self._wanted, self._folder = wanted, folder
         self._result = Restored(label, into or str(folder))
         self._place: TableArchive | None = None
 
-    def begin(self, going: Going) -> list[TableWork]:
+    def begin(self, going: Going) -> list[Table]:
         table, self._place = place_of(self._result.table)
-        return [TableWork(table)]
+        return [table]
 
-    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
-        result = self._result
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        own, result = self._result, going.results[table.label]
         assert self._place
-        contents = contents_of(result.table, self._place)
+        contents, reporter = contents_of(own.table, self._place), Reporter(bar.moved, going.stop)
         try:
             if self._folder:
-                finished = to_parquet(contents, self._wanted, self._folder, result, going.stop)
+                finished = to_parquet(contents, self._wanted, self._folder, own, reporter)
             else:
-                finished = into_table(
-                    work.table, contents, self._wanted, self._overwrite, result, bar.moved, going.stop
-                )
+                finished = into_table(table, contents, self._wanted, own, reporter)
         finally:
-            counts = result.counts
-            work.rows = {
+            counts = own.counts
+            result.rows = {
                 "restored": counts.restored,
                 "there already": counts.same,
                 "overwritten": counts.overwritten,
                 "left as they are": counts.differing + counts.clashing,
             }
-            work.warnings += sorted(counts.notes)
+            result.note(*sorted(counts.notes))
         if not finished:
-            work.state = "cut off"
-        elif found := problems(result):
-            work.fail(*found)
+            return "cut off"
+        if found := problems(own):
+            result.fail(self.name, *found)
+            return "failed"
+        return "done"
 
-    def content(self) -> dict[str, Any]:
+    def content(self, going: Going) -> dict[str, Any]:
         result, counts = self._result, self._result.counts
         return (
             {"table": result.table, "into": result.into, "made": result.made, "wanted": result.wanted}
@@ -133,7 +138,7 @@ class Restore(Job):
             | {"notes": sorted(counts.notes), "missing": result.missing_keys}
         )
 
-    def lines(self) -> list[str]:
+    def lines(self, going: Going) -> list[str]:
         result, counts = self._result, self._result.counts
         return aligned(
             ["table", "into", "wanted", "restored", "there already", "overwritten", "left as they are"],
@@ -196,18 +201,8 @@ def _may_have(contents: Contents, chunk: ChunkState, texts: Sequence[str]) -> bo
     return any(found[0] <= tuple(int(part) for part in keys.parse(text, columns)) <= found[1] for text in texts)
 
 
-def into_table(
-    table: Table,
-    contents: Contents,
-    wanted: Wanted,
-    overwrite: bool,
-    result: Restored,
-    moved: Callable[[int], None],
-    stopping: Callable[[], str],
-) -> bool:
+def into_table(table: Table, contents: Contents, wanted: Wanted, result: Restored, going: Reporter) -> bool:
     """Restore into ``DATABASE.TABLE``, which is made if it is not there; False if it was asked to stop before.
-
-    ``moved`` is told of rows that are done.
 
     Raises:
         UsageError: ``into`` is no name of a table, or the table cannot be made.
@@ -220,20 +215,20 @@ def into_table(
     place: Target | None = None
     with connected(table.source, settings.archive_mysql(table.source)) as connection:
         for _, manifest, found, positions in chosen(contents, wanted):
-            if stopping():
+            if going.stopping():
                 return False
             if place is None:
                 result.made = target.create(connection, database, name, manifest)
-                place = Target(connection, database, name, overwrite)
+                place = Target(connection, database, name, wanted.overwrite)
                 result.counts = place.counts
             place.put(manifest, found, positions)
             result.wanted += len(positions)
-            moved(len(positions))
+            going.moved(len(positions))
     result.missing_keys = _missing(contents, wanted, result.wanted)
     return True
 
 
-def to_parquet(contents: Contents, wanted: Wanted, folder: Path, result: Restored, stopping: Callable[[], str]) -> bool:
+def to_parquet(contents: Contents, wanted: Wanted, folder: Path, result: Restored, going: Reporter) -> bool:
     """Write the rows as Parquet files into a new folder, with the CREATE TABLE of each beside it; False as above.
 
     Raises:
@@ -245,7 +240,7 @@ def to_parquet(contents: Contents, wanted: Wanted, folder: Path, result: Restore
         raise UsageError(f"--parquet {folder} is there and not empty. Nothing was restored. Name a new folder.")
     folder.mkdir(parents=True, exist_ok=True)
     for chunk, manifest, found, positions in chosen(contents, wanted):
-        if stopping():
+        if going.stopping():
             return False
         file = folder / f"{chunk.chunk}.parquet"
         file.write_bytes(objects.to_parquet(found.take(pa.array(positions, pa.int64()))))

@@ -20,20 +20,22 @@ from el.archive.plan import Plan
 from el.archive.plans import plans
 from el.archive.sizes import size_text
 from el.archive.store import Archive
-from el.archive.supervise import Going, Job, TableWork
+from el.archive.work import ArchiveJob
 from el.config import Table
 from el.mysql.connection import connected, quoted
 from el.mysql.identity import must_be, read_server
+from el.outcome import State, TableResult
 from el.progress import Bar
+from el.supervise import Going
 from el.text import aligned
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. ``target`` is in seconds a transaction."""
+    """What the command line says. ``transaction_ms``: how long a transaction should take."""
 
     as_of: datetime
-    target: float = 0.2
+    transaction_ms: int = 200
     max_rows_per_second: int | None = None
     chunk_rows: int | None = None
 
@@ -43,28 +45,28 @@ class Result:
     """One table of a run. ``why`` it ended before all was moved, or could not begin."""
 
     plan: Plan
-    work: TableWork
     moved: Moved = field(default_factory=Moved)
     why: str = ""
 
-    def json(self) -> dict[str, Any]:
+    def json(self, result: TableResult) -> dict[str, Any]:
         """For ``--json``."""
         return {
             "table": self.plan.label,
-            "state": self.work.state,
-            "why": self.why or self.work.error or "",
-            "seconds": round(self.work.seconds, 1),
+            "state": result.states[Archiving.verb],
+            "why": self.why or result.error or "",
+            "seconds": round(result.seconds, 1),
             "freed_bytes": freed(self),
             "space": space(self),
             **asdict(self.moved),
         }
 
 
-class Archiving(Job):
+class Archiving(ArchiveJob):
     """``el-archive run --execute``."""
 
     name, kinds, needs_landing = "run", ("archive", "proof"), True
     verb = "archive"
+    stays = "What was deleted was proven; the next run goes on from the journal"
 
     def __init__(self, selectors: Sequence[str], options: Options) -> None:
         shown = {
@@ -77,55 +79,57 @@ class Archiving(Job):
         self._options = options
         self._results: dict[str, Result] = {}
 
-    def begin(self, going: Going) -> list[TableWork]:
+    def begin(self, going: Going) -> list[Table]:
         tables = {t.label: t for s in config.load_sources(settings.sources_folder()).values() for t in s.tables}
         self._archive = Archive(settings.archive())
         self._archive.check()
         found = plans(self.selectors, self._options.as_of)
-        self._results = {plan.label: Result(plan, TableWork(tables[plan.label])) for plan in found}
-        return [result.work for result in self._results.values()]
+        self._results = {plan.label: Result(plan) for plan in found}
+        return [tables[plan.label] for plan in found]
 
-    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
-        result = self._results[work.table.label]
-        plan = result.plan
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        own, result = self._results[table.label], going.results[table.label]
+        plan = own.plan
         if plan.failure:
-            work.fail(plan.failure)
-            return
+            result.fail(self.verb, plan.failure)
+            return "failed"
         if plan.refusals:
-            work.fail(f"{plan.label}: {'; '.join(plan.refusals)}")
-            work.state, result.why = "refused", "; ".join(plan.refusals)
-            return
+            own.why = "; ".join(plan.refusals)
+            result.fail(self.verb, f"{plan.label}: {own.why}")
+            return "refused"
         bar.expect(plan.rows)
 
         def moved(many: int) -> None:
             bar.moved(many)
-            self._count(result)  # for the record, which is written every minute
+            self._count(own, result)  # for the record, which is written every minute
 
         try:
-            with going.alone(work.table, bar), ExitStack() as ending:
-                mover = self._mover(going, work.table, plan, bar._replace(moved=moved), ending)
-                result.moved = mover.moved
+            with self.alone(going, table, bar), ExitStack() as ending:
+                mover = self._mover(going, table, plan, bar._replace(moved=moved), ending)
+                own.moved = mover.moved
                 mover.move()
-            if mover.why:
-                work.state, result.why = "cut off", mover.why
+            own.why = mover.why
         finally:
-            self._count(result)
-            self._note(result)
+            self._count(own, result)
+            self._note(own, result)
+        return "cut off" if own.why else "done"
 
     @staticmethod
-    def _count(result: Result) -> None:
-        moved, work = result.moved, result.work
+    def _count(own: Result, result: TableResult) -> None:
+        moved = own.moved
         left = {f"left ({why})": many for why, many in moved.left.items()}
-        work.rows = {"proven": moved.archived, "deleted": moved.deleted, "gone": moved.gone} | left
-        work.objects, work.bytes = moved.objects, moved.bytes
+        result.rows = {"proven": moved.archived, "deleted": moved.deleted, "gone": moved.gone} | left
+        result.objects, result.bytes = moved.objects, moved.bytes
 
     @staticmethod
-    def _note(result: Result) -> None:
-        moved, work = result.moved, result.work
-        work.warnings += [result.why] if result.why else []
-        work.warnings += [f"{many:,} rows were left: {LEFT[why]}" for why, many in moved.left.items()]
+    def _note(own: Result, result: TableResult) -> None:
+        moved = own.moved
+        result.note(
+            *([own.why] if own.why else []),
+            *(f"{many:,} rows were left: {LEFT[why]}" for why, many in moved.left.items()),
+        )
         if moved.gone:
-            work.warnings.append(
+            result.note(
                 f"{moved.gone:,} rows were gone when they were to be deleted: by somebody else, or before a crash"
             )
 
@@ -145,7 +149,7 @@ class Archiving(Job):
             self._archive,
             going.run.home,
             going.stop.wait,
-            self._options.target,
+            self._options.transaction_ms / 1000,
         )
         ending.callback(pace.close)
         return Mover(
@@ -165,11 +169,12 @@ class Archiving(Job):
             (*table.exclude, *table.hash),
         )
 
-    def content(self) -> dict[str, Any]:
-        return {"tables": [result.json() for result in self._results.values()]}
+    def content(self, going: Going) -> dict[str, Any]:
+        return {"tables": [own.json(going.results[label]) for label, own in self._results.items()]}
 
-    def lines(self) -> list[str]:
+    def lines(self, going: Going) -> list[str]:
         results = self._results.values()
+        states = {result.plan.label: going.results[result.plan.label].states[self.verb] for result in results}
         body = [
             [
                 result.plan.label,
@@ -179,8 +184,8 @@ class Archiving(Job):
                 f"{result.moved.objects:,}",
                 size_text(result.moved.bytes),
                 f"{result.moved.longest:.2f}",
-                f"{result.work.seconds:.1f}",
-                "" if result.work.state == "done" else result.work.state,
+                f"{going.results[result.plan.label].seconds:.1f}",
+                states[result.plan.label].removeprefix("done"),
             ]
             for result in results
         ]

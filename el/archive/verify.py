@@ -14,17 +14,19 @@ itself, unless a lifecycle rule tells it to.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from el.archive.contents import Contents, explain
 from el.archive.store import TableArchive, Version
-from el.archive.supervise import Going, Job, TableWork
-from el.archive.work import archived
+from el.archive.work import ArchiveJob, Reporter, archived
 from el.archived import Stored
+from el.config import Table
 from el.errors import ArchiveError, LandingDamage
+from el.outcome import State
 from el.progress import Bar
+from el.supervise import Going
 from el.text import aligned
 
 
@@ -40,7 +42,7 @@ class Verified:
     problems: list[str] = field(default_factory=list)
 
 
-class Verify(Job):
+class Verify(ArchiveJob):
     """``el-archive verify``. Damage that was found is over when every object was read and had none."""
 
     name, kinds = "verify", ("verify", "damage")
@@ -52,27 +54,27 @@ class Verify(Job):
         self._places: dict[str, TableArchive] = {}
         self._results: list[Verified] = []
 
-    def begin(self, going: Going) -> list[TableWork]:
+    def begin(self, going: Going) -> list[Table]:
         found = archived(self.selectors, going.run)
         self._places = {table.label: place for table, place in found}
-        return [TableWork(table) for table, _ in found]
+        return [table for table, _ in found]
 
-    def one(self, going: Going, work: TableWork, bar: Bar) -> None:
-        result = Verified(work.table.label)
-        self._results.append(result)
-        verify(result, self._places[result.table], self._sample, bar.moved, going.stop)
-        work.rows = {"deleted": result.rows}
-        work.objects, work.bytes = result.read, result.bytes_read
-        work.whole = result.read == result.objects
-        if result.problems:
-            work.fail(*result.problems, kind="damage")
-        elif going.stop() and not work.whole:
-            work.state = "cut off"
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        own, result = Verified(table.label), going.results[table.label]
+        self._results.append(own)
+        verify(own, self._places[own.table], self._sample, Reporter(bar.moved, going.stop))
+        result.rows = {"deleted": own.rows}
+        result.objects, result.bytes = own.read, own.bytes_read
+        result.whole = own.read == own.objects
+        if own.problems:
+            result.fail(self.name, *own.problems, kind="damage")
+            return "failed"
+        return "cut off" if going.stop() and not result.whole else "done"
 
-    def content(self) -> dict[str, Any]:
+    def content(self, going: Going) -> dict[str, Any]:
         return {"tables": [asdict(one) for one in self._results]}
 
-    def lines(self) -> list[str]:
+    def lines(self, going: Going) -> list[str]:
         body = [
             [one.table, f"{one.objects:,}", f"{one.rows:,}", f"{one.read:,}", f"{len(one.problems):,}"]
             for one in self._results
@@ -80,14 +82,8 @@ class Verify(Job):
         return aligned(["table", "objects", "rows deleted", "objects read", "problems"], body, {1, 2, 3, 4})
 
 
-def verify(
-    result: Verified,
-    archive: TableArchive,
-    sample: int | None,
-    moved: Callable[[int], None],
-    stopping: Callable[[], str],
-) -> None:
-    """Look at one table. ``sample``: how many objects are read; None: all. ``stopping`` says why no more should be.
+def verify(result: Verified, archive: TableArchive, sample: int | None, going: Reporter) -> None:
+    """Look at one table. ``sample``: how many objects are read; None: all.
 
     Raises:
         LandingError: S3 does not answer or refuses; what it would have said is not known.
@@ -103,7 +99,7 @@ def verify(
     if sample is not None and sample < len(chosen):
         chosen = random.sample(chosen, sample)
     for chunk in chosen:
-        if stopping():
+        if going.stopping():
             return
         try:
             proven = contents.read(chunk)
@@ -114,7 +110,7 @@ def verify(
         except (ArchiveError, LandingDamage) as error:
             result.problems.append(explain(error))
         result.read += 1
-        moved(chunk.rows)
+        going.moved(chunk.rows)
         result.bytes_read += chunk.object.size if chunk.object else 0
 
 

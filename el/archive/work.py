@@ -1,4 +1,6 @@
-"""What the commands of ``el-archive`` have in common: the tables and folders that they name, and being alone there."""
+"""What the commands of ``el-archive`` have in common: the tables and folders that they name, being alone there, and
+``ArchiveJob``, one table after the other.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,10 @@ import getpass
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from el import alive, config, settings
 from el.archive.contents import Contents
@@ -16,11 +20,86 @@ from el.config import Table
 from el.errors import ArchiveError, UsageError
 from el.landing import Landing
 from el.lease import Leases
+from el.outcome import State, TableResult, joined
+from el.problems import Seen
+from el.progress import Bar
 from el.runs import Run
+from el.side_by_side import Work, side_by_side
 from el.stop import Stop
+from el.supervise import Going, Job
 
 #: The job under which the archive leases a table; extract and load have their own, and go on beside it.
 JOB = "archive"
+
+
+class Reporter(NamedTuple):
+    """Whom work on a table tells how many rows it has moved, and asks why it should stop (empty: it should not)."""
+
+    moved: Callable[[int], None]
+    stopping: Callable[[], str]
+
+
+class ArchiveJob(Job):
+    """A command that works on one table after the other: it must be gentle, and two at once would share one disk and
+    one replica. A table that fails leaves the others alone. ``kinds`` are the problems that it tells of, the first one
+    that of a failure without a kind of its own.
+    """
+
+    program = "el-archive"
+    stays = "What was done stays"
+    kinds: tuple[str, ...] = ()
+    needs_landing = False
+
+    @abstractmethod
+    def begin(self, going: Going) -> list[Table]:
+        """The tables, in order. Raises UsageError if nothing is to be started."""
+
+    @abstractmethod
+    def one(self, going: Going, table: Table, bar: Bar) -> State:
+        """Work on one table; what became of it."""
+
+    @property
+    def verb(self) -> str:
+        """What it does with a table, for progress and the log."""
+        return self.name
+
+    def work(self, going: Going) -> None:
+        self._tables = self.begin(going)
+        for table in self._tables:
+            going.results[table.label] = TableResult(table.label, {self.verb: "not begun"})
+        going.write()  # with the tables: planning them may have taken a minute
+        work = Work(
+            self.verb,
+            lambda table, bar: self.one(going, table, bar),
+            kind=self.kinds[0] if self.kinds else "",
+            again=False,
+            quiet=going.quiet,
+            left=True,
+            usage_ends=self.by_a_person,
+        )
+        side_by_side(work, self._tables, going.results, going.stop)
+
+    def seen(self, going: Going) -> dict[str, list[Seen]]:
+        seen: dict[str, list[Seen]] = {}
+        for table in () if self.by_a_person else self._tables:
+            label, known = table.label, seen.setdefault(table.source, [])
+            result = going.results[label]
+            known += [Seen(label, kind, joined(texts)) for kind, texts in result.errors.items()]
+            if result.became("done"):
+                known += [Seen(label, kind, None) for kind in (self.kinds if result.whole else self.kinds[:1])]
+        return seen
+
+    @contextmanager
+    def alone(self, going: Going, table: Table, bar: Bar) -> Iterator[None]:
+        """Be the only one at work on the table's archive.
+
+        Raises:
+            TableBusy: a run, a hold or an expiry is.
+            LandingError: the landing, where the leases are, cannot be reached or refuses.
+        """
+        with going.leased(table, JOB, bar) as held:
+            yield
+            held.succeeded = True
 
 
 def places(selectors: Sequence[str]) -> list[tuple[Table, TableArchive]]:

@@ -22,13 +22,13 @@ _BATCH_ROWS = 10_000
 _SECONDS = 7 * 24 * 3600
 
 
-def stream(source: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[pa.RecordBatch]:
-    """The rows of one query. Values are MySQL's own texts, which are exact.
+def stream(label: str, server: MySQL, shape: TableShape, sql: str) -> Iterator[pa.RecordBatch]:
+    """The rows of one query; ``label`` is SOURCE.TABLE. Values are MySQL's own texts, which are exact.
 
     Raises:
         SourceError: MySQL refused, or the connection was lost.
     """
-    with connected(source, server, as_text=True) as connection:
+    with connected(label.partition(".")[0], server, as_text=True) as connection:
         connection.query(bound(_SECONDS))
         cursor = connection.cursor(SSCursor)  # not closed: that would read the rows that are left
         cursor.execute(sql)

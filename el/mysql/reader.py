@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from el.errors import ConnectionLost, SourceError, Undecodable
 from el.mysql import one_query
-from el.mysql.catalog import TableShape
 from el.mysql.chunks import Chunk, Chunks
 from el.mysql.connection import Connection, quoted
 from el.mysql.kindness import Kindness, Say, Turns
@@ -58,18 +57,15 @@ class Reader:
 
     def __init__(
         self,
-        label: str,
-        source: str,
         server: MySQL,
-        shape: TableShape,
-        hash_key: bytes | None,
+        values: Values,
         kindness: Kindness,
         say: Say,
         stopping: Callable[[], str] = lambda: "",
     ) -> None:
         """``stopping`` says why no chunk may be begun any more; empty as long as it may."""
-        self._label, self._source, self._server, self._shape = label, source, server, shape
-        self._values = Values(label, shape, hash_key)
+        self._label, self._shape = values.label, values.shape
+        self._server, self._values = server, values
         self._kindness, self._say, self._stopping = kindness, say, stopping
         self._process: Process | None = None
         self._stopped = threading.Event()
@@ -149,7 +145,7 @@ class Reader:
         """
         with self._kindness.turns() as turns:
             self._turn(turns, ())
-            for batch in one_query.stream(self._source, self._server, self._shape, self._select(condition)):
+            for batch in one_query.stream(self._label, self._server, self._shape, self._select(condition)):
                 if self._stopped.is_set():
                     return
                 # Only the rate: a server that waits long for its rows to be taken ends the query.

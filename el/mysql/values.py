@@ -31,8 +31,8 @@ class Values:
     """The way of a table's values; safe to use from several threads."""
 
     def __init__(self, label: str, shape: TableShape, hash_key: bytes | None) -> None:
-        self._label = label
-        self._shape = shape
+        self.label = label
+        self.shape = shape
         self._hash_key = hash_key
         # Only keys are NOT NULL: Redshift has to take what MySQL may do later.
         keys = {column.name for column in shape.primary_key}
@@ -40,7 +40,7 @@ class Values:
 
     def select_list(self) -> str:
         """What to select of the table: its columns, called c0, c1, …"""
-        return ", ".join(f"{column.select} as c{number}" for number, column in enumerate(self._shape.columns))
+        return ", ".join(f"{column.select} as c{number}" for number, column in enumerate(self.shape.columns))
 
     def convert(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Counts]:
         """Rows of the SELECT list as rows of ``schema``.
@@ -48,7 +48,7 @@ class Values:
         Raises:
             SourceError: a value cannot be carried.
         """
-        columns = self._shape.columns
+        columns = self.shape.columns
         counts: Counts = Counter()
         arrays = []
         for number, column in enumerate(columns):
@@ -56,7 +56,7 @@ class Values:
                 arrays.append(self._value(column, batch.column(number), counts))
             except (pa.ArrowException, ValueError):  # its message would quote the value
                 raise SourceError(
-                    f"{self._label}: column {column.name} ({column.mysql_type}) holds a value that cannot be carried "
+                    f"{self.label}: column {column.name} ({column.mysql_type}) holds a value that cannot be carried "
                     f"as {column.arrow}. Nothing was committed. Leave the column out with exclude: [{column.name}]"
                 ) from None
         made = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
@@ -119,10 +119,10 @@ class Values:
 
     def _refused(self, column: Column, many: int, of: int, what: str, else_: str = "") -> SourceError:
         remedy = "Correct them in MySQL"
-        if column not in self._shape.primary_key:
+        if column not in self.shape.primary_key:
             remedy += f", {else_}leave the column out with exclude: [{column.name}]"
         return SourceError(
-            f"{self._label}: column {column.name}: {many:,} of {of:,} rows read {what}. Nothing was committed. {remedy}"
+            f"{self.label}: column {column.name}: {many:,} of {of:,} rows read {what}. Nothing was committed. {remedy}"
         )
 
     def _without_nul(self, column: Column, values: pa.Array, counts: Counts) -> pa.Array:
@@ -133,9 +133,9 @@ class Values:
         found = _count(pc.match_substring(values, "\0"))
         if not found:
             return values
-        if column in self._shape.primary_key:
+        if column in self.shape.primary_key:
             raise SourceError(
-                f"{self._label}: column {column.name} is part of the primary key and holds a NUL character, which "
+                f"{self.label}: column {column.name} is part of the primary key and holds a NUL character, which "
                 "Redshift cannot hold: without it two keys could become one. Nothing was committed."
             )
         counts["nul_characters", column.name] += found
@@ -150,7 +150,7 @@ class Values:
         return pa.array(hashes, pa.string())
 
     def _check_keys(self, batch: pa.RecordBatch) -> None:
-        for column in self._shape.primary_key:
+        for column in self.shape.primary_key:
             if batch.column(column.raw_name).null_count:
                 what = (
                     "a date that does not exist (zero, or such as 30 February), which Redshift cannot hold"
@@ -159,7 +159,7 @@ class Values:
                     "become one"
                 )
                 raise SourceError(
-                    f"{self._label}: column {column.name} is part of the primary key and holds {what}. "
+                    f"{self.label}: column {column.name} is part of the primary key and holds {what}. "
                     "Nothing was committed."
                 )
 

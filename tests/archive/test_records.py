@@ -65,7 +65,7 @@ def test_a_run_leaves_a_record_and_its_log_which_el_shows(table: Source) -> None
     report = one(done)
     left = report["left"]["busy"]
     assert entry["table"] == f"{table.name}.t"
-    assert entry["state"] == "done"
+    assert entry["states"] == {"archive": "done"}
     assert entry["rows"] == {"proven": 10, "deleted": 10 - left, "gone": 0, "left (busy)": left}
     assert (entry["objects"], entry["bytes"]) == (report["objects"], report["bytes"])
     assert entry["bytes"] > 0
@@ -121,7 +121,7 @@ def test_a_run_is_seen_while_it_goes_on_and_as_died_when_it_was_killed(table: So
             "run", "--execute", "--as-of", AS_OF, env={"AWS_ENDPOINT_URL": url}, program=ARCHIVE
         )  # fmt: skip
         gate.wait()
-        assert (newest(table)["state"], newest(table)["tables"][0]["state"]) == ("running", "not begun")
+        assert (newest(table)["state"], newest(table)["tables"][0]["states"]) == ("running", {"archive": "not begun"})
         process.kill()
         process.wait()
         gate.open()
@@ -147,7 +147,7 @@ def test_a_verify_that_is_stopped_ends_behind_the_object_at_hand_and_says_what_i
     assert f"{table.name}.t: not finished" in err
     kept = newest(table)
     assert kept["state"] == ("interrupted" if how == "signal" else "failed")
-    assert (kept["tables"][0]["state"], kept["tables"][0]["objects"]) == ("cut off", 1)
+    assert (kept["tables"][0]["states"], kept["tables"][0]["objects"]) == ({"verify": "cut off"}, 1)
 
 
 def test_one_table_that_fails_or_cannot_be_planned_leaves_the_others_done(table: Source, queue: Queue) -> None:
@@ -313,7 +313,7 @@ def test_a_restore_tells_whoever_typed_it_and_nobody_else(table: Source, queue: 
     label = f"{table.name}.t"
     done = table.archive("restore", label, "--all", "--into", label, "--json", code=1)
     kept = record(table, done.json["run"])
-    assert (kept["state"], kept["tables"][0]["state"]) == ("failed", "failed")
+    assert (kept["state"], kept["tables"][0]["states"]) == ("failed", {"restore": "failed"})
     assert "differ from their copies" in kept["error"]
     assert queue.received() == []
 

@@ -16,6 +16,7 @@ from el import config
 from el.archive import restore
 from el.archive.contents import Contents
 from el.archive.restore import Wanted
+from el.archive.work import Reporter
 from tests.archive import made
 from tests.archive.test_restore import RETENTION, checksum, rows
 from tests.cases import runner
@@ -71,7 +72,7 @@ def back(source: Source, name: str) -> Any:
     (table,) = config.parse_source(text, Path(f"{source.name}.yml")).tables
     contents = Contents(made.table_archive(source, name))
     done = restore.Restored(table.label, f"{source.name}.{name}")
-    assert restore.into_table(table, contents, Wanted(everything=True), False, done, lambda _: None, lambda: "")
+    assert restore.into_table(table, contents, Wanted(everything=True), done, Reporter(lambda _: None, lambda: ""))
     return done
 
 

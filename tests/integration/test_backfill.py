@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from el.errors import SourceError
-from el.extract import Extracted
 from el.landing import Commit, TableLanding
+from el.outcome import Extracted
 from el.plan import Range
 from tests.compare import assert_equal
 from tests.conftest import Source

@@ -14,7 +14,7 @@ import pytest
 from el import settings
 from el.config import load_sources
 from el.errors import ConfigError, SourceError
-from el.extract import Extracted, Extractor
+from el.extract import Extractor
 from el.landing import Landing
 from el.mysql import fingerprint
 from el.mysql.activity import Activity
@@ -25,7 +25,9 @@ from el.mysql.kindness import Kindness
 from el.mysql.process import Process
 from el.mysql.reader import Reader
 from el.mysql.replica import reads_from
+from el.mysql.values import Values
 from el.mysql.window import read_bound
+from el.outcome import Extracted
 from local.mysql_server import Program
 from tests.conftest import Source
 from tests.mysql_sql import numbers
@@ -63,9 +65,9 @@ class Extracts:
         place = Landing(settings.landing()).table(name, "t")
         done = Extracted()
         accept = flags.pop("accept_server", False)
-        Extractor(table, shape, server, place, bound, None, self.work, Connections(table.source, server), accept).run(
-            done, **flags
-        )
+        connections, kindness = Connections(table.source, server), Kindness(table.source, table.server)
+        one = Extractor(table, shape, server, place, bound, None, self.work, connections, kindness, accept)
+        one.run(done, **flags)
         return done
 
     def landed(self, column: str = "id") -> list[Any]:
@@ -473,12 +475,11 @@ def test_a_chunk_that_another_server_would_answer_is_refused(
     (table,) = load_sources(settings.sources_folder())[name].tables
     place = Landing(settings.landing()).table(name, "t")
     bound = read_bound(name, primary, [])
-    one = Extractor(
-        table, extract.shape(), elsewhere, place, bound, None, extract.work, Connections(table.source, elsewhere)
-    )
+    connections, kindness = Connections(table.source, elsewhere), Kindness(name, table.server)
+    one = Extractor(table, extract.shape(), elsewhere, place, bound, None, extract.work, connections, kindness)
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         one.run(Extracted())
-    reader = Reader(table.label, name, elsewhere, extract.shape(), None, Kindness(name, table.server), print)
+    reader = Reader(elsewhere, Values(table.label, extract.shape(), None), kindness, print)
     with pytest.raises(SourceError, match="another server answers than the one that was asked"):
         list(reader.read(Chunks(extract.shape(), "true", None)))
     # The reader's own question is refused above, before connectorx is asked. Each of its connections checks as well.

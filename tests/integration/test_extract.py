@@ -15,12 +15,14 @@ import pytest
 from el import parts, settings
 from el.config import load_sources
 from el.errors import CommitExists, SourceError
-from el.extract import Extracted, Extractor, said
+from el.extract import Extractor, said
 from el.landing import Commit, Landing, TableLanding
 from el.mysql import chunks
 from el.mysql.catalog import read_shapes
 from el.mysql.connection import Connections, connected
+from el.mysql.kindness import Kindness
 from el.mysql.window import read_bound
+from el.outcome import Extracted
 from tests.conftest import Source
 from tests.mysql_sql import hash_of, numbers
 
@@ -55,6 +57,7 @@ def extractor(source: Source, work: Path) -> Extractor:
         key,
         work,
         Connections(source.name, server),
+        Kindness(source.name, table.server),
     )
 
 

@@ -22,8 +22,8 @@ import pytest
 
 from el.config import ServerLimits
 from el.errors import SourceError
-from el.extract import Extracted
 from el.mysql.kindness import Kindness
+from el.outcome import Extracted
 from el.plan import Range
 from tests.compare import assert_equal
 from tests.conftest import Source

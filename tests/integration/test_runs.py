@@ -39,7 +39,7 @@ def test_a_run_leaves_a_record_and_its_log(table: Source) -> None:
     done = table.el("run", f"{table.name}.t", "--json")
     record = table.beside(f"_runs/{done.json['run']}.json")
     commit = table.commit("t", 1)
-    assert record["format"] == 1
+    assert record["format"] == 2
     assert (record["state"], record["exit_code"], record["error"]) == ("done", 0, None)
     assert (record["command"], record["line"]) == ("run", f"el run {table.name}.t")
     assert (record["trigger"], record["el_version"], record["host"]) == ("schedule", __version__, socket.gethostname())
@@ -96,7 +96,7 @@ def test_what_another_host_left_running_is_dead_when_nothing_was_heard_of_it_for
     from el.landing import Landing
     from el.settings import LandingPlace
 
-    record = {"format": 1, "run": "20260101T000000Z-run-abcdef", "state": "running"}
+    record = {"format": 1, "run": "20260101T000000Z-run-abcdef", "state": "running", "line": "el run", "tables": []}
     key = f"{table.name}/_runs/{record['run']}.json"
     table.s3.put_object(Bucket="el-landing", Key=key, Body=json.dumps(record).encode())
     monkeypatch.setenv("EL_HOME", str(table.folder / "elsewhere"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from typing import Any
@@ -221,7 +222,7 @@ def test_a_failure_that_passes_is_tried_again_and_one_that_stays_is_not(tables: 
         done = tables.el("run", "--json", env={"AWS_ENDPOINT_URL": endpoint})
     assert len(answers) == 5
     log = (tables.folder / "home" / "logs" / f"{done.json['run']}.log").read_text()
-    assert log.count("tried again in 2 s") == 1
+    assert len(re.findall(r"tried again in [23]\.\d s", log)) == 1
     assert_equal(tables, "a")
     name = f"SOURCES__{tables.name.upper()}__CREDENTIALS"
     done = tables.el("extract", code=1, env={name: tables.env[name].replace("el:", "el:wrong", 1)})
