@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Read when Arrow is imported. Its own allocator keeps what the largest part needed, and 40 MB from the start.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

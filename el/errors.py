@@ -22,7 +22,7 @@
     ├── TableBusy               another run is at work on the table; skipped, no failure
     └── AlertError              an alert could not be sent
 
-``transient`` says that trying again in a moment may help; the conductor does.
+``transient`` says that trying again in a moment may help; ``side_by_side.py`` does.
 
 Every message says what failed, on what, what state is left and what to do. None holds a secret or a cell value:
 messages of drivers quote values, so only their class, number and the name of a column are passed on.

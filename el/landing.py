@@ -1,4 +1,4 @@
-"""The landing: what lies on S3 between extract and load. No other file spells a key.
+"""The landing: what lies on S3 between extract and load. No other file spells a key, but ``upload.py`` those of dlt.
 
     <prefix>/<source>/<table>/
         <table>/<load_id>.<file>.parquet   the rows, written by dlt

@@ -1,8 +1,9 @@
-"""Leases: two runs do not work on one table. Nothing depends on that but time; it saves work and says who is at it.
+"""Leases keep two runs from doing the same work on one table. Correctness does not depend on them.
 
-In: a table and a job (extract, load: both may go on at once, on two hosts). Out: the lease, or who has it. What makes
-two runs on one table harmless are the commits' ``If-None-Match`` and the ledger's lock: a lease can always be lost, to
-a host that slept, to a network that was away.
+In: a table and a job (extract, load, archive: each may go on beside the others, on another host). Out: the lease, or
+who has it. What makes two runs on one table harmless are the commits' ``If-None-Match``, the ledger's lock, and the
+archive's journal. A lease can always be lost, to a host that slept or a network that was away. It saves time and shows
+who is working.
 
 One object per table and job, written only under the ETag it was read with, and never deleted: the one that is free says
 who worked last, and when, which is how ``el status`` knows that an idle table is up to date. A thread renews what is

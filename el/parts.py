@@ -68,7 +68,7 @@ def move(
 ) -> bool:
     """Move all pieces. ``upload`` makes the way of a part, by its number; ``stop`` ends the reading early.
 
-    False: the pass was cut off because its hours are over.
+    False: the pass was cut off, because its hours are over or it was asked to stop.
 
     Raises:
         ElError: as reading, upload or seal raise it. Parts that were whole by then are sealed or not begun.

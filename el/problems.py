@@ -1,4 +1,4 @@
-"""Problems: what people have to be told once, and once more when it is over.
+"""The state of alerts: of each problem people are told once, and once more when it is over.
 
 In: what a run has seen of a table. Out: ``_alerts/<source>.json`` below the landing, one object per source, written
 under its ETag: of two hosts that see the same problem one tells it. ``notify.py`` sends; this file knows what is due.

@@ -1,9 +1,9 @@
 """Runs: the record and the log that each leaves, on S3 for everybody and below EL_HOME for this host.
 
-In: what the conductor knows. Out: ``_runs/<run>.json`` and ``.log`` below the landing, and the same two files under
-``EL_HOME/logs``. A record is written at the start, again every minute while the run goes on, and at the end. So a
-record that says "running" and was not written for three minutes belongs to a run that was killed: it is shown as
-"died".
+In: what a run of ``el`` or ``el-archive`` knows. Out: ``_runs/<run>.json`` and ``.log`` below the landing, and the same
+two files under ``EL_HOME/logs``. A record is written at the start, again every minute while the run goes on, and at the
+end. So a record that says "running" and was not written for three minutes belongs to a run that was killed: it is shown
+as "died".
 
 A run's name begins with its time, so S3 lists runs in their order and the newest are found without reading all.
 """

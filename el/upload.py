@@ -218,7 +218,9 @@ class _Tables:
 
 
 def _hints(columns: Sequence[Column], schema: pa.Schema) -> dict[str, Any]:
-    """dlt's column hints. ``x-redshift-type`` is ours: ``redshift/ddl.py`` makes the raw table by it."""
+    """dlt's column hints. ``x-redshift-type`` tells who reads dlt's schema the type of the raw table's column; the raw
+    table itself is made from the commit's columns (``redshift/ddl.py``).
+    """
     hints: dict[str, Any] = {
         c.raw_name: {**c.hint, "nullable": schema.field(c.raw_name).nullable, "x-redshift-type": c.redshift}
         for c in columns

@@ -1,4 +1,6 @@
-"""The one place that deletes from MySQL: rows whose copy was proven, each compared once more under the lock it dies by.
+"""The only module that deletes rows from MySQL.
+
+Each row is locked, compared again with its verified archive copy, and deleted in the same transaction.
 
 In: the rows of a verified object and positions in it. Out: ``Outcome``: which were deleted, which are gone, and which
 were left, by reason. One call is one READ COMMITTED transaction:

@@ -1,4 +1,4 @@
-"""Was this row archived, when, where, by which run, and was it deleted?
+"""Says whether a row was archived, when, where and by which run, and whether it was deleted.
 
 In: a table's archive and a key. Out: every copy of the key that was ever made, in the order of the journal, and what
 became of the row then: deleted, left in MySQL and why, or not looked at yet. Needs S3 only.

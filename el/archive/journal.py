@@ -7,12 +7,14 @@ In: facts. Out: objects ``_journal/<seq>.json`` on S3, numbered from 1 without a
 
 and by ``kind``
 
-    run        a run began: as_of, cutoff, class, age, where, until (the class's end), server, host
+    run        a run began: as_of, cutoff, retention, age, where, until (the class's end), server, resumes (chunks
+               that an earlier run left open)
     planned    chunk, object, manifest (keys): it is about to be written; an object without more is an orphan
     written    chunk, object and manifest (key, version, size, sha256), rows, rows_sha256 (rows.digest)
     verified   chunk: that version was read back whole, and every row has the hash that was written
     deleting   chunk: its rows are about to be deleted
-    deleted    chunk, after each transaction: deleted, and by reason what was left: ranges of positions in the object
+    deleted    chunk, after each transaction: deleted, gone, and by reason what was left: ranges of positions in the
+               object; seconds, resumed
     done       chunk: nothing is to be done with it any more; deleted (rows), keys (the object that has theirs, its rows
                and columns; null if there are none to tell), untold (why there are fewer keys than rows, or null)
     given_up   chunk, why: nothing of it was deleted and nothing will be; its object is no copy of anything
@@ -23,9 +25,9 @@ and by ``kind``
 A position is a row's number in the object, from 0; a range [first, behind] ends before ``behind``. Rows are in the
 order of the primary key. ``left`` reasons: changed (the row differs from its copy), child (a row of another table
 hangs on it), horizon (Redshift does not have its last version), newest (its AUTO_INCREMENT must stay), busy (somebody
-held its lock for too long), hold. ``gone`` is a row that somebody else deleted before us; in a record with ``resumed``
-true it may also be one whose deletion a crash kept from being recorded. It is absent from MySQL and its copy is
-verified, so it counts as deleted.
+held its lock for too long), hold. ``gone`` is a row that is absent from MySQL: somebody else deleted it, and it is not
+ours to bring back. In a record with ``resumed`` true it may also be one whose deletion a crash kept from being
+recorded; there it counts as deleted, and its copy is verified.
 
 A row is in the archive if it is deleted by the journal. A row of an object that was left is in MySQL, and its copy is
 old. A key that was used again and archived again is deleted twice: the later record has its last version.

@@ -3,8 +3,8 @@
 In: a connection of the archive's user, a table's name. Out: ``Shape``: columns as ``rows.py`` carries them, the
 primary key as ``mysql/chunks.py`` walks it, and what hangs on the table: foreign keys of others, triggers, indexes.
 
-Why not the catalog that extract uses: that one is about what fits into Redshift, and leaves out what the archive must
-not leave out (charsets, generated columns, foreign keys).
+Why not the catalog that extract uses: that one is about what fits into Redshift. It leaves out the columns that the
+source file excludes, and asks neither for triggers nor for foreign keys of other databases.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""All that talks to MySQL: catalog, types, window, fingerprint, chunks, reader."""
+"""Sessions on MySQL, and all that extract asks it: catalog, types, window, fingerprint, chunks, reader."""

@@ -1,4 +1,4 @@
-"""Has anything changed? Answered by MySQL, without moving rows.
+"""Whether the rows of a window are still those that a commit saw: answered by MySQL, without moving rows.
 
 In: a table's shape and the window's ``lo``. Out: a number of rows and a checksum of their content. A commit keeps the
 fingerprint of the rows at or beyond its next ``lo``; if it has not changed, there is nothing new, and nothing is

@@ -1,4 +1,4 @@
-"""Which server is this, and does its history hold what was read before?
+"""Which server answers, and whether its history holds what was read before.
 
 In: a connection. Out: ``landing.Server``, which every commit keeps, and the comparison of two of them.
 

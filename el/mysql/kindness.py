@@ -1,4 +1,4 @@
-"""How el holds back on a server that others need: asked between chunks.
+"""Throttles reads to spare a server that others need; the limits are checked between chunks.
 
 In: the limits of a source file (``server:``), and a connection to the server that is read. Out: a turn among the tables
 of the source, a pause whose reason is said, or the end of reading because its hours are over. Limits are looked at

@@ -1,8 +1,9 @@
-"""The type table: one entry per MySQL type, and the only place that knows types.
+"""The type table of extract and load: one entry per MySQL type.
 
 In: a column as the catalog describes it. Out: ``Column`` with the SELECT expression, the Arrow type on S3, the
-Redshift type and the rules of what cannot be carried. Extract, DDL, incoming tables and the reference page all read
-the same entry, so they cannot disagree.
+Redshift type and the rules of what cannot be carried. Extract and the reference page read the same entry; load makes
+the raw and the incoming table of the Redshift types that each commit has from it. So they cannot disagree. The archive
+carries values in another form and has a type table of its own (``archive/rows.py``).
 
 Why the SELECT list is written by us: connectorx panics on zero dates, TIME beyond a day and wide decimals, and
 rounds decimals with more than ten decimal places in silence (tests/boundary). So all of these are read as MySQL's

@@ -1,8 +1,9 @@
 """How far the watermark may move: the moment before which nothing older can still appear.
 
 In: a connection to the primary. Out: ``Bound``: the server's clock, read once per run and source, and what was under
-way at that moment (``activity.py``). The next ``lo`` of a table is the clock, less the age of the oldest statement or
-transaction that may still commit, less the overlap, in the form of the table's cursor (``cursor.py``).
+way at that moment (``activity.py``). The next ``lo`` of a table is the clock, less the age of the oldest running
+statement that may write, less the overlap, in the form of the table's cursor (``cursor.py``). An open transaction keeps
+it further back, as below.
 
 Why not MAX(cursor) of the rows that were read: a row whose transaction commits late carries an older cursor, and is
 lost for ever.

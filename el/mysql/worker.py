@@ -8,7 +8,7 @@ Why the line: an Arrow stream that is cut off reads like one that has ended, so 
 rest of the chunk in silence.
 
 Why a process of its own: connectorx panics on what it cannot decode and prints the value to file descriptor 2, it
-has no backpressure and gives memory back only when its process ends. Standard error is captured by ``reader.py``.
+has no backpressure and gives memory back only when its process ends. ``process.py`` captures standard error.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""All that talks to Redshift: connection, DDL, ledger, the merge transaction."""
+"""Sessions on Redshift, and the SQL of load: catalog, DDL, ledger, the merge transaction."""

@@ -10,8 +10,10 @@
     the receipt, on S3               what came, and what became of it
     ledger rows, dlt's _dlt_loads    then commit
 
-The position is read again only behind the COPY, in the statement that counts: one statement less, and the COPY is in
-vain only when two loaders are at work on one table, which the conductor's lock keeps for mistakes.
+The ledger position is re-read after the COPY, in the statement that counts rows, which saves a round trip. The COPY is
+wasted only if two loaders run on one table, which the lease (``lease.py``) normally prevents. Correctness does not
+depend on the lease: the ledger's lock is held from the first statement on, and a position that has moved rolls all of
+it back.
 
 The receipt is written before the commit, so that no ledger row is without one. One of a transaction that was rolled
 back is overwritten by the next attempt, and until then no ledger row names it.

@@ -1,0 +1,1 @@
+"""What ``el-archive`` does, command by command, on the real parts."""

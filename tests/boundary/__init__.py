@@ -1,0 +1,1 @@
+"""What ``el`` relies on in libraries beyond their documentation."""

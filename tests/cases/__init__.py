@@ -1,0 +1,1 @@
+"""MySQL's oddities: a folder of small files each, with the rows that go in and those that must come out."""

@@ -1,0 +1,1 @@
+"""Policies, hosts and schedules of ``deploy/``."""

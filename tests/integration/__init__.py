@@ -1,0 +1,1 @@
+"""``el`` as a process on the local stack."""
