@@ -17,7 +17,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pymysql
@@ -45,17 +45,42 @@ _APPLIES = "(command like 'Slave%' or (user = 'system user' and command in ('Que
 
 
 @dataclass(frozen=True)
-class Activity:
-    """What was under way when the clock was read; ages are of that moment, zero: none.
+class Writer:
+    """A running statement that may write, or an open transaction. ``thread`` is its connection's id; 0: it has none.
 
-    ``transactions`` is the age of the oldest open transaction as InnoDB tells it; its first statement may be older.
-    ``unknown``: there is one whose age nobody knows. ``applies``: the server replays another server's transactions.
+    ``age`` is that of when the clock was read. A transaction's is as InnoDB tells it, and its first statement may be
+    older; None: nobody knows it (a prepared XA transaction, which after a restart shows that as its start).
     """
 
-    statements: timedelta = timedelta(0)
-    transactions: timedelta | None = None
-    unknown: bool = False
+    thread: int
+    kind: Literal["statement", "transaction"]
+    age: timedelta | None
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Who was under way when the clock was read. ``applies``: the server replays another server's transactions."""
+
+    writers: tuple[Writer, ...] = ()
     applies: bool = False
+
+    @property
+    def statements(self) -> timedelta:
+        """The age of the oldest running statement; zero: there is none."""
+        return max(self._ages("statement"), default=timedelta(0))
+
+    @property
+    def transactions(self) -> timedelta | None:
+        """The age of the oldest open transaction whose age is known; None: there is none."""
+        return max(self._ages("transaction"), default=None)
+
+    @property
+    def unknown(self) -> bool:
+        """There is a transaction whose age nobody knows."""
+        return any(writer.age is None for writer in self.writers)
+
+    def _ages(self, kind: str) -> list[timedelta]:
+        return [writer.age for writer in self.writers if writer.kind == kind and writer.age is not None]
 
 
 def look(connection: Connection, source: str, asked: float) -> Activity:
@@ -80,19 +105,13 @@ def look(connection: Connection, source: str, asked: float) -> Activity:
             listed = {(thread, start) for thread, start in now if (thread, start) in first or thread in waited}
     finally:
         rows(connection, "rollback")
+    statements = [Writer(thread, "statement", age) for thread, age in sorted(running.items())]
     # Whole seconds on both sides: one more.
-    ages = [max(own_start - start, timedelta(0)) + _SECOND for _, start in _known(listed)]
-    return Activity(
-        statements=max(running.values(), default=timedelta(0)),
-        transactions=max(ages, default=None),
-        unknown=listed != _known(listed),
-        applies=applies,
-    )
-
-
-def _known(listed: set[tuple[int, datetime]]) -> set[tuple[int, datetime]]:
-    """Without the prepared XA transactions that no connection owns: after a restart they show it as their start."""
-    return {(thread, start) for thread, start in listed if thread}
+    transactions = [
+        Writer(thread, "transaction", max(own_start - start, timedelta(0)) + _SECOND if thread else None)
+        for thread, start in sorted(listed)
+    ]
+    return Activity((*statements, *transactions), applies)
 
 
 def _running(connection: Connection, source: str, asked: float) -> dict[int, timedelta]:

@@ -79,7 +79,7 @@ class Bound:
         number seen counts once every transaction and statement that was under way after it was seen has ended.
         """
         top = self.tops[table]
-        if self.activity is not None and self.activity == Activity():
+        if self.activity is not None and not self.activity.writers and not self.activity.applies:
             return (lo if top is None else str(top)), None, None
         if before is not None and before.top is not None and before.top_at is not None:
             oldest = self._oldest() + timedelta(seconds=overlap)

@@ -10,7 +10,7 @@ import pytest
 from el.config import Table
 from el.errors import LandingDamage, SourceError
 from el.landing import Asked, Commit, Pass, Server, Window
-from el.mysql.activity import Activity
+from el.mysql.activity import Activity, Writer
 from el.mysql.catalog import TableShape
 from el.mysql.cursor import Cursor
 from el.mysql.window import Bound
@@ -26,6 +26,16 @@ QUIET = Activity()
 
 def seconds(many: float) -> timedelta:
     return timedelta(seconds=many)
+
+
+def running(many: float) -> Activity:
+    """One statement that began so many seconds before NOW."""
+    return Activity((Writer(7, "statement", seconds(many)),))
+
+
+def opened(many: float | None) -> Activity:
+    """One transaction that began so many seconds before NOW; None: nobody knows."""
+    return Activity((Writer(7 if many else 0, "transaction", None if many is None else seconds(many)),))
 
 
 def bound(
@@ -110,29 +120,29 @@ def test_without_the_privilege_only_the_overlap_is_taken_off() -> None:
 
 
 def test_a_running_statement_holds_the_watermark_before_its_beginning() -> None:
-    assert next_lo(Activity(statements=seconds(30)), asked(900)) == text(90)
+    assert next_lo(running(30), asked(900)) == text(90)
 
 
 def test_a_transaction_younger_than_the_last_question_moves_the_watermark_up_to_that_question() -> None:
     # Its first statement may have waited for a lock before InnoDB saw it, but not since before that question.
-    assert next_lo(Activity(transactions=seconds(10)), asked(900)) == text(960)
+    assert next_lo(opened(10), asked(900)) == text(960)
 
 
 def test_a_statement_that_ran_at_the_last_question_counts_from_its_beginning() -> None:
-    assert next_lo(Activity(transactions=seconds(10)), asked(900, quiet=200)) == text(1160)
+    assert next_lo(opened(10), asked(900, quiet=200)) == text(1160)
 
 
 def test_a_transaction_that_was_open_at_the_last_question_keeps_the_watermark() -> None:
-    assert next_lo(Activity(transactions=seconds(901)), asked(900)) == text(3600)
+    assert next_lo(opened(901), asked(900)) == text(3600)
 
 
 def test_a_transaction_of_unknown_age_keeps_the_watermark() -> None:
-    assert next_lo(Activity(unknown=True), asked(900)) == text(3600)
-    assert bound(Activity(unknown=True)).next_lo(STAMP, 60, None, None) is None
+    assert next_lo(opened(None), asked(900)) == text(3600)
+    assert bound(opened(None)).next_lo(STAMP, 60, None, None) is None
 
 
 def test_a_first_copy_beside_an_open_transaction_reads_a_day_again() -> None:
-    assert bound(Activity(transactions=seconds(10))).next_lo(STAMP, 60, None, None) == text(86400 + 70)
+    assert bound(opened(10)).next_lo(STAMP, 60, None, None) == text(86400 + 70)
 
 
 def test_the_watermark_never_goes_back_by_itself() -> None:
@@ -144,19 +154,19 @@ def test_a_number_counts_at_once_when_nothing_was_under_way() -> None:
 
 
 def test_a_number_waits_while_a_transaction_is_open_that_may_hold_a_smaller_one() -> None:
-    open_one = Activity(transactions=seconds(10))
+    open_one = opened(10)
     assert bound(open_one, top=101).next_top("t", 60, "50", asked(900)) == ("50", 101, text(0))
 
 
 def test_a_number_counts_once_all_that_was_open_when_it_was_seen_has_ended() -> None:
-    young, old = Activity(transactions=seconds(10)), Activity(transactions=seconds(1000))
+    young, old = opened(10), opened(1000)
     before = asked(900, top=101, top_ago=900)
     assert bound(young, top=150).next_top("t", 60, "50", before) == ("101", 150, text(0))
     assert bound(old, top=150).next_top("t", 60, "50", before) == ("50", 101, text(900))
 
 
 def test_a_number_waits_for_a_statement_as_for_a_transaction() -> None:
-    old = Activity(statements=seconds(1000))
+    old = running(1000)
     before = asked(900, top=101, top_ago=900)
     assert bound(old, top=150).next_top("t", 60, "50", before) == ("50", 101, text(900))
 
@@ -176,7 +186,7 @@ def test_numbers_that_began_anew_are_copied_in_full() -> None:
 
 def test_a_full_copy_forgets_a_number_that_waited() -> None:
     waiting = head(NUMBER, "1000", asked(900, top=1500, top_ago=900))
-    made = planned(waiting, NUMBER, bound(Activity(transactions=seconds(10)), top=12), full=True)
+    made = planned(waiting, NUMBER, bound(opened(10), top=12), full=True)
     assert (made.full, made.window.next_lo, made.asked.top) == (True, None, 12)
 
 
