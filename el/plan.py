@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
 from el.config import Table
 from el.errors import LandingDamage, SourceError
@@ -19,7 +20,7 @@ from el.mysql.catalog import ADDED_COLUMNS, TableShape
 from el.mysql.chunks import Key
 from el.mysql.cursor import Cursor
 from el.mysql.fingerprint import Fingerprint
-from el.mysql.identity import change
+from el.mysql.identity import Change, change
 from el.mysql.window import Bound
 
 #: What --accept-server reads again: a switchover takes minutes, and its last writes may carry the old clock.
@@ -92,33 +93,83 @@ def plan(
         return _pass(table, cursor, bound, None, None)
     back = bound.stepped_back(head.asked)
     stepped = cursor.kind != "integer" and back > _JITTER and back + _JITTER > timedelta(seconds=table.overlap)
+    server = change(head.server, bound.server)
+    found = decide(Situation(_state(head), full or changed, server, accept_server, stepped))
+    if found == "refuse":
+        raise _refused(head, table, bound.server)
+    is_same = server == "same" and not stepped
     if full or changed:
-        same = change(head.server, bound.server) == "same" and not stepped
         # A number that was seen before says nothing of a table that is copied anew: it may have been emptied.
-        before = replace(head.asked, top=None, top_at=None) if same else None
+        before = replace(head.asked, top=None, top_at=None) if is_same else None
         return _pass(table, cursor, bound, None, before, (_what_changed(head, shape),) if changed else ())
     _check_form(head, cursor)
-    said, other, everything = _server(head, table, bound.server, accept_server)
-    if everything:
+    said = _said_of_server(head, bound.server)
+    if found == "everything" and server == "went back":
         return _pass(table, cursor, bound, None, None, said)
     if stepped:
         said += (
             f"MySQL's clock was set back by about {back.total_seconds():,.0f} s since commit {head.seq} (or this "
             "host's was set forward): rows from so long before the watermark are read again",
         )
-    if not head.reading.done and not other and not stepped:
+    if found == "go on":
         mark = Fingerprint(**head.fingerprint)
         return Plan(
             head.reading.full, head.window, head.asked, None, mark, head.reading.first_seq, head.reading.after, said
         )
-    lo = head.window.next_lo if head.reading.done else None if head.reading.full else head.window.lo
-    if lo is not None and (other or stepped) and cursor.kind != "integer":
-        lo = cursor.earlier(lo, (back if stepped else timedelta(0)) + (ACCEPTED_MARGIN if other else timedelta(0)))
+    lo = {"everything": None, "pass again": head.window.lo, "window": head.window.next_lo}[found]
+    if lo is not None and not is_same and cursor.kind != "integer":
+        moved = ACCEPTED_MARGIN if server != "same" else timedelta(0)
+        lo = cursor.earlier(lo, (back if stepped else timedelta(0)) + moved)
     # The clock readings of the pass before are those of another server, or of another time.
-    made = _pass(table, cursor, bound, lo, None if other or stepped else head.asked, said)
-    if other or stepped or made.full != (lo is None):
+    made = _pass(table, cursor, bound, lo, head.asked if is_same else None, said)
+    if not is_same or made.full != (lo is None):
         return made
     return replace(made, expected=Fingerprint(**head.fingerprint))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides over the next pass of a table that has a commit. ``head`` says how its pass ended.
+
+    ``anew``: every row is to be copied, because somebody asks for it or rows would be copied in another form.
+    ``server`` is the one that answers, beside that of the commit; ``accepted``: the user says that it is right
+    (--accept-server). ``stepped``: the server's clock was set back.
+    """
+
+    head: Literal["done", "cut off", "cut off in full"]
+    anew: bool
+    server: Change
+    accepted: bool
+    stepped: bool
+
+
+#: everything: copy every row. window: from the watermark on. go on: behind the last key of the pass that was cut off.
+#: pass again: its window from the beginning, because what it has read is of another server or time.
+Decision = Literal["everything", "window", "go on", "pass again", "refuse"]
+
+
+def decide(situation: Situation) -> Decision:
+    """The decision; the first line that fits."""
+    one = situation
+    match one.head, one.anew, one.server, one.accepted, one.stepped:
+        case _, True, _, _, _:
+            return "everything"
+        case _, _, "other" | "went back", False, _:
+            return "refuse"
+        case _, _, "went back", True, _:
+            return "everything"
+        case "cut off" | "cut off in full", _, "same", _, False:
+            return "go on"
+        case "cut off in full", _, _, _, _:
+            return "everything"
+        case "cut off", _, _, _, _:
+            return "pass again"
+        case _:
+            return "window"
+
+
+def _state(head: Commit) -> Literal["done", "cut off", "cut off in full"]:
+    return "done" if head.reading.done else "cut off in full" if head.reading.full else "cut off"
 
 
 def backfill(head: Commit | None, table: Table, cursor: Cursor, signature: str, bound: Bound, wanted: Range) -> Plan:
@@ -167,27 +218,29 @@ def _pass(
     return Plan(lo is None, Window(cursor.name, cursor.kind, lo, next_lo), bound.asked(candidate, since), warnings=said)
 
 
-def _server(head: Commit, table: Table, now: Server, accept: bool) -> tuple[tuple[str, ...], bool, bool]:
-    """What is to be said of the server, whether it is another one, and whether every row has to be copied."""
-    found = change(head.server, now)
-    if found == "same":
-        return (), False, False
-    if found == "continued":
-        said = f"MySQL is another server now ({now.id}, before: {head.server.id}); its GTIDs hold all that was read"
-        return (said,), True, False
-    if found == "other":
-        if accept:
-            said = f"MySQL is another server now ({now.id}, before: {head.server.id}), accepted by --accept-server"
-            return (said,), True, False
-        raise SourceError(
+def _said_of_server(head: Commit, now: Server) -> tuple[str, ...]:
+    """What is said of a server that the pass goes on with."""
+    match change(head.server, now):
+        case "same":
+            return ()
+        case "continued":
+            why = "; its GTIDs hold all that was read"
+        case "other":
+            why = ", accepted by --accept-server"
+        case "went back":
+            return ("MySQL's history went back; accepted by --accept-server, copied in full again",)
+    return (f"MySQL is another server now ({now.id}, before: {head.server.id}){why}",)
+
+
+def _refused(head: Commit, table: Table, now: Server) -> SourceError:
+    if change(head.server, now) == "other":
+        return SourceError(
             f"{table.label}: MySQL is another server now: {now.id}; commit {head.seq} was read from {head.server.id}. "
             "Whether it holds all that was read is not known. Nothing was read. If nothing was lost (a planned "
             "switchover, a host that was renamed) go on from the watermark: "
             f"el run --accept-server {table.source}. If not, or in doubt, copy again: el run --full {table.source}"
         )
-    if accept:
-        return ("MySQL's history went back; accepted by --accept-server, copied in full again",), True, True
-    raise SourceError(
+    return SourceError(
         f"{table.label}: MySQL's history went back: it lacks transactions that commit {head.seq} was read with (a "
         "restore to an earlier moment, or a failover to a server that was behind). Nothing was read. Rows that went "
         "back carry old cursors and only a full copy finds them; rows that are gone stay in Redshift: "
