@@ -89,9 +89,8 @@ def help_of(program: str, group: click.Group) -> list[str]:
         assert command
         context = click.Context(command, parent=root, info_name=name, max_content_width=100, terminal_width=100)
         parts += [f"## {program} {name}\n", block(command.get_help(context))]
-        for below in command.list_commands(context) if isinstance(command, click.Group) else []:
-            inner = command.get_command(context, below)
-            assert inner
+        inner_commands = command.commands if isinstance(command, click.Group) else {}
+        for below, inner in sorted(inner_commands.items()):
             parts.append(
                 block(inner.get_help(click.Context(inner, context, below, max_content_width=100, terminal_width=100)))
             )
@@ -129,7 +128,7 @@ def source_page() -> str:
         "  appointments: {}",
         "```\n",
     ]
-    titles = {
+    titles: dict[str, type[BaseModel]] = {
         "": config.SourceConfig,
         "server": config.ServerLimits,
         "defaults": config.Defaults,

@@ -25,7 +25,8 @@ backends.list_of_moto_modules = functools.cache(lambda found=backends.list_of_mo
 DomainDispatcherApplication.get_backend_for_host = functools.cache(DomainDispatcherApplication.get_backend_for_host)
 #: More than clients that wait at once, as for a message of a queue.
 _threads = ThreadPoolExecutor(128)
-ThreadingMixIn.process_request = lambda server, request, address: _threads.submit(
+_mixin: Any = ThreadingMixIn
+_mixin.process_request = lambda server, request, address: _threads.submit(
     server.process_request_thread, request, address
 )
 _key = functools.cache(Subscription.private_key.__wrapped__)

@@ -200,8 +200,8 @@ class Session:
             return True  # PostgreSQL refuses it itself
         if self._history.wanted(statement.original):
             self._history.show(self._who[1])  # before Parse and Bind, which take the snapshot
-        wrap = not alone or statement.locks or statement.copy or statement.checks
-        wrap = wrap or (statement.then and not statement.alone)  # all of it or nothing
+        wrap = bool(not alone or statement.locks or statement.copy or statement.checks)
+        wrap |= bool(statement.then and not statement.alone)  # all of it or nothing
         if self.backend.status == b"I" and wrap and statement.kind not in ("BEGIN", "COMMIT", "ROLLBACK"):
             self.backend.own("begin")
             self._own_transaction = True
