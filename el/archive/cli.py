@@ -337,10 +337,11 @@ def external_schema(selectors: tuple[str, ...], engine: Any, database: str) -> i
 
 def _plan(selectors: Sequence[str], as_of: str | None, as_json: bool) -> int:
     from el.archive import plans
+    from el.archive.plan import Failure
 
     found = plans.plans(selectors, plans.as_of(as_of))
     click.echo(plans.report(found, as_json))
-    failures = [plan.failure for plan in found if plan.failure]
+    failures = [plan.failure for plan in found if isinstance(plan, Failure)]
     for failure in failures:
         click.echo(f"error: {failure}", err=True)
     return ExitCode.FAILED if failures else ExitCode.DONE

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -37,16 +37,16 @@ from el.archive.delete import Copies, Deleter, Outcome
 from el.archive.journal import ChunkState, Journal
 from el.archive.objects import Manifest, Proven
 from el.archive.pace import Pace
-from el.archive.plan import Plan
+from el.archive.plan import Decision
 from el.archive.read import Reader
 from el.archive.rows import Column
 from el.archive.store import TableArchive
-from el.archive.table import Shape
 from el.archived import Stored
 from el.errors import ArchiveError, LandingDamage, Unproven
 from el.landing import Server
 from el.progress import Bar
 from el.settings import MySQL
+from el.stop import Stop
 
 log = logging.getLogger("el")
 
@@ -78,41 +78,42 @@ class _Ready:
     resumed: bool = False
 
 
+@dataclass(frozen=True)
+class Context:
+    """One table in one run. ``identity`` is who answers at ``server``; ``most_rows`` of a chunk, None: as many as fit.
+
+    ``held``: SQL that is true for a row under a hold. It is not read; one that was read before the hold is left.
+    ``hidden``: columns whose values Redshift must not see.
+    """
+
+    plan: Decision
+    run: str
+    source: str
+    server: MySQL
+    identity: Server
+    archive: TableArchive
+    pace: Pace
+    bar: Bar
+    stop: Stop
+    most_rows: int | None = None
+    held: str | None = None
+    hidden: Sequence[str] = ()
+
+
 class Mover:
     """One table in one run."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        run: str,
-        source: str,
-        server: MySQL,
-        identity: Server,
-        archive: TableArchive,
-        pace: Pace,
-        bar: Bar,
-        stopping: Callable[[], str],
-        wait: Callable[[float], bool],
-        most_rows: int | None = None,
-        held: str | None = None,
-        hidden: Sequence[str] = (),
-    ) -> None:
-        """``stopping`` says why nothing new may be begun; ``wait`` sleeps, and says True if it is asked to stop.
-
-        ``held``: SQL that is true for a row under a hold. It is not read; one that was read before the hold is left.
-        ``hidden``: columns whose values Redshift must not see.
-        """
-        assert plan.shape and not plan.refusals
+    def __init__(self, at: Context) -> None:
+        plan, archive = at.plan, at.archive
         self.moved = Moved()
         #: Why it ended before all was moved; empty if it did not.
         self.why = ""
-        self._plan, self._run, self._source, self._server, self._identity = plan, run, source, server, identity
-        self._shape: Shape = plan.shape
-        self._archive, self._pace, self._bar = archive, pace, bar
-        self._stopping, self._wait = stopping, wait
-        self._most_rows = most_rows
-        self._held, self._hidden = held, hidden
-        self._journal = Journal(archive, run)
+        self._plan, self._run, self._source, self._server = plan, at.run, at.source, at.server
+        self._identity, self._shape = at.identity, plan.shape
+        self._archive, self._pace, self._bar = archive, at.pace, at.bar
+        self._stopping, self._wait = at.stop, at.stop.wait
+        self._most_rows, self._held, self._hidden = at.most_rows, at.held, at.hidden
+        self._journal = Journal(archive, at.run)
         self._lock = threading.Lock()
 
     def move(self) -> Moved:

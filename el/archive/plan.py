@@ -14,7 +14,7 @@ in the session's zone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,32 +40,20 @@ _COMPRESSED = 0.3
 _GB_MONTH = 0.023
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One table. ``cutoff`` and ``until`` as text, ``rows`` an estimate unless ``exact``; bytes are MySQL's.
-
-    ``failure``: why it could not be made; nothing else is known then.
-    """
+@dataclass(frozen=True, kw_only=True)
+class _Policy:
+    """What a table's policy asks for at a moment; ``cutoff`` and ``until`` as text, empty where nobody knows them."""
 
     label: str
     retention: str
     age: str
     where: str | None
     as_of: str
-    cutoff: str
-    until: str
-    condition: str
-    rows: int
-    exact: bool
-    bytes: int
-    chunks: int
-    minutes: float
-    dollars: float
-    refusals: tuple[str, ...]
-    notes: tuple[str, ...]
+    cutoff: str = ""
+    until: str = ""
+    condition: str = "false"
+    notes: tuple[str, ...] = ()
     shape: Shape | None = None
-    horizon: Horizon | None = None
-    failure: str = ""
 
     @property
     def sql(self) -> str:
@@ -75,9 +63,47 @@ class Plan:
     def json(self) -> dict[str, Any]:
         """For ``--json``."""
         shown = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("label", "shape", "horizon")
-        }
+            "rows": 0,
+            "exact": True,
+            "bytes": 0,
+            "chunks": 0,
+            "minutes": 0.0,
+            "dollars": 0.0,
+            "refusals": (),
+            "failure": "",
+        } | {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("label", "shape", "horizon")}
         return {"table": self.label} | shown | {"sql": self.sql}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(_Policy):
+    """What is archived. ``rows`` is an estimate unless ``exact``; bytes are MySQL's."""
+
+    shape: Shape
+    rows: int
+    exact: bool
+    bytes: int
+    chunks: int
+    minutes: float
+    dollars: float
+    horizon: Horizon | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal(_Policy):
+    """Why nothing of the table is archived until somebody changes something."""
+
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(_Policy):
+    """Why nobody knows what would be archived."""
+
+    failure: str
+
+
+Plan = Decision | Refusal | Failure
 
 
 def make_plan(
@@ -89,12 +115,14 @@ def make_plan(
         SourceError, LandingError: MySQL or S3 cannot be asked.
     """
     policy = table.retention
+    asked = _asked(table, as_of)
     if policy is None:
-        return _refused(table, as_of, "no archive policy: give it archive: {class: …, age: …} in the source file")
+        why = "no archive policy: give it archive: {class: …, age: …} in the source file"
+        return Refusal(**asked, refusals=(why,))
     try:
         shape = read_shape(connection, table.name, policy.json == "text")
     except ArchiveError as error:
-        return _refused(table, as_of, str(error))
+        return Refusal(**asked, refusals=(str(error),))
     age = shape.column(policy.age)
     cutoff = _cutoff(policy.cutoff(as_of), age.data_type if age else "", table.cursor_zone)
     refusals = [*_of_table(shape), *_of_age(shape, policy.age), *_of_children(shape, archived), *_of_server(connection)]
@@ -105,60 +133,48 @@ def make_plan(
         if not refusals and (why := not_understood(connection, shape.name, policy.where)):
             refusals.append(f"where: {why}")
         condition += f" and ({policy.where})"
-    many, exact = (0, True) if refusals else _count(connection, shape, condition)
+    known = asked | {
+        "cutoff": cutoff,
+        "until": policy.end(as_of).isoformat(timespec="seconds"),
+        "condition": condition,
+        "shape": shape,
+    }
+    if refusals:
+        return Refusal(**known, refusals=tuple(refusals), notes=tuple(notes))
+    many, exact = _count(connection, shape, condition)
     if many and shape.json_columns:
         notes += _of_json(connection, shape, condition)
     size = round(many / max(shape.estimated_rows, many, 1) * (shape.data_bytes + shape.index_bytes))
     data = round(many / max(shape.estimated_rows, many, 1) * shape.data_bytes)
     months = policy.archive.months + policy.archive.days / 30
     a_chunk = max(1, min(MAX_CHUNK_ROWS, CHUNK_BYTES // max(shape.average_row, 1)))
-    return Plan(
-        label=table.label,
-        retention=policy.name,
-        age=policy.age,
-        where=policy.where,
-        as_of=as_of.isoformat(timespec="seconds"),
-        cutoff=cutoff,
-        until=policy.end(as_of).isoformat(timespec="seconds"),
-        condition=condition,
+    return Decision(
+        **known,
         rows=many,
         exact=exact,
         bytes=size,
         chunks=-(-many // a_chunk),
         minutes=many / _ROWS_A_SECOND / 60,
         dollars=data * _COMPRESSED / 1e9 * _GB_MONTH * months,
-        refusals=tuple(refusals),
         notes=tuple(notes),
-        shape=shape,
         horizon=horizon,
     )
 
 
-def not_planned(table: Table, as_of: datetime, why: str) -> Plan:
+def failed(table: Table, as_of: datetime, why: str) -> Failure:
     """In place of a plan that could not be made."""
-    return replace(_refused(table, as_of, ""), refusals=(), failure=why)
+    return Failure(**_asked(table, as_of), failure=why)
 
 
-def _refused(table: Table, as_of: datetime, why: str) -> Plan:
+def _asked(table: Table, as_of: datetime) -> dict[str, Any]:
     policy = table.retention
-    return Plan(
-        table.label,
-        policy.name if policy else "",
-        policy.age if policy else "",
-        policy.where if policy else None,
-        as_of.isoformat(timespec="seconds"),
-        "",
-        "",
-        "false",
-        0,
-        True,
-        0,
-        0,
-        0.0,
-        0.0,
-        (why,),
-        (),
-    )
+    return {
+        "label": table.label,
+        "retention": policy.name if policy else "",
+        "age": policy.age if policy else "",
+        "where": policy.where if policy else None,
+        "as_of": as_of.isoformat(timespec="seconds"),
+    }
 
 
 def _cutoff(moment: datetime, data_type: str, zone: str | None) -> str:

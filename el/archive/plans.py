@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from el import config, settings
 from el.archive import holds
-from el.archive.plan import Plan, children_first, make_plan, not_planned
+from el.archive.plan import Decision, Failure, Plan, Refusal, children_first, failed, make_plan
 from el.archive.sizes import size_text
 from el.archive.store import Archive
 from el.config import Source, Table
@@ -75,14 +75,14 @@ def _of_source(
     away = ""  # a server that does not answer is not asked for every table
     for table in tables:
         if away:
-            made.append(not_planned(table, moment, away))
+            made.append(failed(table, moment, away))
             continue
         try:
             with connected(source.name, server) as connection:
                 plan = make_plan(connection, table, landing, moment, archived)
             made.append(_with_holds(plan, len(holds.active(archive.table(table.source, table.name)))))
         except ElError as error:
-            made.append(not_planned(table, moment, str(error)))
+            made.append(failed(table, moment, str(error)))
             away = str(error) if error.transient else ""
     return children_first(made)
 
@@ -100,24 +100,32 @@ def report(found: Sequence[Plan], as_json: bool) -> str:
         [
             plan.label,
             plan.cutoff or "-",
-            ("" if plan.exact else "~") + f"{plan.rows:,}",
-            size_text(plan.bytes),
-            f"{plan.chunks:,}",
-            f"{plan.minutes:,.1f}",
-            f"{plan.dollars:,.2f}",
-            "failed" if plan.failure else "refused" if plan.refusals else "",
+            *_figures(plan),
         ]
         for plan in found
     ]
     header = ["table", "older than", "rows", "reusable", "chunks", "minutes", "S3 USD", ""]
     lines = aligned(header, body, {2, 3, 4, 5, 6})
     for plan in found:
-        lines += [f"refused: {plan.label}: {why}" for why in plan.refusals]
+        if isinstance(plan, Refusal):
+            lines += [f"refused: {plan.label}: {why}" for why in plan.refusals]
         lines += [f"note: {plan.label}: {note}" for note in plan.notes]
-    lines += [f"sql: {plan.sql}" for plan in found if not (plan.refusals or plan.failure)]
+    lines += [f"sql: {plan.sql}" for plan in found if isinstance(plan, Decision)]
     if found:
         lines.append(
             f"as of {found[0].as_of}. Minutes and dollars are estimates: 10,000 rows/s, and S3 Standard's list price "
             "until the class's end."
         )
     return "\n".join(lines)
+
+
+def _figures(plan: Plan) -> list[str]:
+    match plan:
+        case Decision():
+            many = ("" if plan.exact else "~") + f"{plan.rows:,}"
+            size = size_text(plan.bytes)
+            return [many, size, f"{plan.chunks:,}", f"{plan.minutes:,.1f}", f"{plan.dollars:,.2f}", ""]
+        case Refusal():
+            return ["0", size_text(0), "0", "0.0", "0.00", "refused"]
+        case Failure():
+            return ["0", size_text(0), "0", "0.0", "0.00", "failed"]

@@ -14,9 +14,9 @@ from typing import Any
 
 from el import config, settings
 from el.archive import holds
-from el.archive.mover import Moved, Mover
+from el.archive.mover import Context, Moved, Mover
 from el.archive.pace import Pace
-from el.archive.plan import Plan
+from el.archive.plan import Decision, Failure, Plan, Refusal
 from el.archive.plans import plans
 from el.archive.sizes import size_text
 from el.archive.store import Archive
@@ -90,10 +90,10 @@ class Archiving(ArchiveJob):
     def one(self, going: Going, table: Table, bar: Bar) -> State:
         own, result = self._results[table.label], going.results[table.label]
         plan = own.plan
-        if plan.failure:
+        if isinstance(plan, Failure):
             result.fail(self.verb, plan.failure)
             return "failed"
-        if plan.refusals:
+        if isinstance(plan, Refusal):
             own.why = "; ".join(plan.refusals)
             result.fail(self.verb, f"{plan.label}: {own.why}")
             return "refused"
@@ -105,7 +105,7 @@ class Archiving(ArchiveJob):
 
         try:
             with self.alone(going, table, bar), ExitStack() as ending:
-                mover = self._mover(going, table, plan, bar._replace(moved=moved), ending)
+                mover = Mover(self._context(going, table, plan, bar._replace(moved=moved), ending))
                 own.moved = mover.moved
                 mover.move()
             own.why = mover.why
@@ -133,7 +133,7 @@ class Archiving(ArchiveJob):
                 f"{moved.gone:,} rows were gone when they were to be deleted: by somebody else, or before a crash"
             )
 
-    def _mover(self, going: Going, table: Table, plan: Plan, bar: Bar, ending: ExitStack) -> Mover:
+    def _context(self, going: Going, table: Table, plan: Decision, bar: Bar, ending: ExitStack) -> Context:
         server = settings.archive_mysql(table.source)
         with connected(table.source, server) as connection:
             identity = read_server(connection)
@@ -152,21 +152,20 @@ class Archiving(ArchiveJob):
             self._options.transaction_ms / 1000,
         )
         ending.callback(pace.close)
-        return Mover(
-            plan,
-            going.run.name,
-            table.source,
-            server,
-            identity,
-            place,
-            pace,
-            bar,
-            going.stop,
-            going.stop.wait,
-            self._options.chunk_rows,
+        return Context(
+            plan=plan,
+            run=going.run.name,
+            source=table.source,
+            server=server,
+            identity=identity,
+            archive=place,
+            pace=pace,
+            bar=bar,
+            stop=going.stop,
+            most_rows=self._options.chunk_rows,
             # Asked while the lease is held: a hold that is added takes it too.
-            holds.condition(holds.active(place), plan.shape.primary_key) if plan.shape else None,
-            (*table.exclude, *table.hash),
+            held=holds.condition(holds.active(place), plan.shape.primary_key),
+            hidden=(*table.exclude, *table.hash),
         )
 
     def content(self, going: Going) -> dict[str, Any]:
