@@ -36,7 +36,7 @@ from el.mysql.values import Values, hash_key_id
 from el.mysql.window import Bound
 from el.outcome import Extracted
 from el.parts import Part, move
-from el.plan import Plan, Range, drift, missed
+from el.plan import Now, Plan, Range, drift, missed
 from el.plan import backfill as make_backfill
 from el.plan import plan as make_plan
 from el.progress import SILENT, Bar
@@ -124,7 +124,7 @@ class Extractor:
     def _plan(self, connection: Connection, head: Commit | None, full: bool, result: Extracted) -> Plan | None:
         """What is to be read, with the fingerprint of before the read; None if there is nothing new."""
         bound = self._bound(connection, head)
-        plan = make_plan(head, self.table, self.shape, self.signature, bound, full, self.accept_server)
+        plan = make_plan(head, Now(self.table, self.shape, self.signature, bound), full, self.accept_server)
         result.warnings += plan.warnings
         if head and head.signature != self.signature:
             result.drift = drift(head, self.shape)
@@ -144,9 +144,8 @@ class Extractor:
         return plan
 
     def _backfill(self, connection: Connection, head: Commit | None, wanted: Range, result: Extracted) -> Plan:
-        assert self.shape.cursor  # the conductor has asked for one
         bound = self._bound(connection, head)
-        plan = make_backfill(head, self.table, self.shape.cursor, self.signature, bound, wanted)
+        plan = make_backfill(head, Now(self.table, self.shape, self.signature, bound), wanted)
         result.backfill = (wanted.lo, wanted.to)
         result.warnings = list(plan.warnings)  # a second attempt, behind another extractor's commit, says the same
         return plan

@@ -208,18 +208,16 @@ class _Work:
                 connection, batch.last_copied, one.landing, one.target, self.position, self.columns, layout
             )
             manifest = one.landing.write_manifest(batch.copied) if batch.rows else None
-        clause = layout.clause if layout else ""
-        copy_role = one.warehouse.server.copy_role
+        copy_role, clause = one.warehouse.server.copy_role, layout.clause if layout else ""
+        transaction = merge.Transaction(batch, one.target, manifest, copy_role, self.position, clause, one.id)
 
         def keep(changed: ledger.Changed, came: Mapping[int, Summary]) -> str | None:
             if one.schema:
                 return None
-            written = receipt.of(batch, one.target, manifest, self.position, changed, came, one.id, one.run_name)
+            written = receipt.of(transaction, changed, came, one.run_name)
             return one.landing.write_receipt(batch.copied or [batch.last], written)
 
-        return merge.apply(
-            connection, batch, one.target, manifest, copy_role, self.position, clause, one.id, misses, keep
-        )
+        return merge.apply(connection, transaction, misses, keep)
 
     def _came_through(self, connection: Connection, batch: Batch) -> bool:
         one = self.loader

@@ -67,15 +67,17 @@ class Plan:
     backfill: Backfill | None = None
 
 
-def plan(
-    head: Commit | None,
-    table: Table,
-    shape: TableShape,
-    signature: str,
-    bound: Bound,
-    full: bool = False,
-    accept_server: bool = False,
-) -> Plan:
+@dataclass(frozen=True)
+class Now:
+    """A table as it is now: how it is configured, what MySQL says of it, and how far its watermark may move."""
+
+    table: Table
+    shape: TableShape
+    signature: str
+    bound: Bound
+
+
+def plan(head: Commit | None, now: Now, full: bool = False, accept_server: bool = False) -> Plan:
     """The pass that is due.
 
     ``full`` copies every row again. ``accept_server`` goes on from the watermark although another server answers.
@@ -83,14 +85,15 @@ def plan(
     Raises:
         SourceError: MySQL is another server, or its history went back; nothing was read.
     """
-    changed = head is not None and (head.signature != signature or head.mode != table.mode)
+    table, shape, bound = now.table, now.shape, now.bound
+    changed = head is not None and (head.signature != now.signature or head.mode != table.mode)
     if shape.cursor is None:
         expected = None if head is None or changed or full else Fingerprint(**head.fingerprint)
         note: tuple[str, ...] = (_what_changed(head, shape),) if head and changed else ()
         return Plan(True, Window(None, None, None, None), bound.asked(), expected, warnings=note)
     cursor = shape.cursor
     if head is None:
-        return _pass(table, cursor, bound, None, None)
+        return _pass(now, None, None)
     back = bound.stepped_back(head.asked)
     stepped = cursor.kind != "integer" and back > _JITTER and back + _JITTER > timedelta(seconds=table.overlap)
     server = change(head.server, bound.server)
@@ -101,11 +104,11 @@ def plan(
     if full or changed:
         # A number that was seen before says nothing of a table that is copied anew: it may have been emptied.
         before = replace(head.asked, top=None, top_at=None) if is_same else None
-        return _pass(table, cursor, bound, None, before, (_what_changed(head, shape),) if changed else ())
+        return _pass(now, None, before, (_what_changed(head, shape),) if changed else ())
     _check_form(head, cursor)
     said = _said_of_server(head, bound.server)
     if found == "everything" and server == "went back":
-        return _pass(table, cursor, bound, None, None, said)
+        return _pass(now, None, None, said)
     if stepped:
         said += (
             f"MySQL's clock was set back by about {back.total_seconds():,.0f} s since commit {head.seq} (or this "
@@ -121,7 +124,7 @@ def plan(
         moved = ACCEPTED_MARGIN if server != "same" else timedelta(0)
         lo = cursor.earlier(lo, (back if stepped else timedelta(0)) + moved)
     # The clock readings of the pass before are those of another server, or of another time.
-    made = _pass(table, cursor, bound, lo, head.asked if is_same else None, said)
+    made = _pass(now, lo, head.asked if is_same else None, said)
     if not is_same or made.full != (lo is None):
         return made
     return replace(made, expected=Fingerprint(**head.fingerprint))
@@ -172,7 +175,7 @@ def _state(head: Commit) -> Literal["done", "cut off", "cut off in full"]:
     return "done" if head.reading.done else "cut off in full" if head.reading.full else "cut off"
 
 
-def backfill(head: Commit | None, table: Table, cursor: Cursor, signature: str, bound: Bound, wanted: Range) -> Plan:
+def backfill(head: Commit | None, now: Now, wanted: Range) -> Plan:
     """A range of the cursor read again, so that the next pass is what it would have been without.
 
     What the head commit says of the watermark, the fingerprint and a pass that was cut off stays: rows of the range may
@@ -181,12 +184,13 @@ def backfill(head: Commit | None, table: Table, cursor: Cursor, signature: str, 
     Raises:
         SourceError: nothing was copied yet, or the next pass would copy every row or ask the user; nothing was read.
     """
-    why = ""
+    table, cursor, why = now.table, now.shape.cursor, ""
+    assert cursor  # whoever asks for a range has one
     if head is None:
         why = "nothing was copied yet, and the first run copies every row"
-    elif head.signature != signature or head.mode != table.mode:
+    elif head.signature != now.signature or head.mode != table.mode:
         why = f"columns, {_FORM} changed since commit {head.seq}, so every row has to be copied again, not a range"
-    elif change(head.server, bound.server) != "same":
+    elif change(head.server, now.bound.server) != "same":
         why = f"MySQL is another server than commit {head.seq} was read from, or its history went back"
     if head is None or why:
         raise SourceError(f"{table.label}: {why}. Nothing was read. First: el run {table.label}")
@@ -196,14 +200,9 @@ def backfill(head: Commit | None, table: Table, cursor: Cursor, signature: str, 
     return Plan(False, head.window, head.asked, mark=mark, warnings=(said,), backfill=Backfill(wanted, head.reading))
 
 
-def _pass(
-    table: Table,
-    cursor: Cursor,
-    bound: Bound,
-    lo: str | None,
-    before: Asked | None,
-    said: tuple[str, ...] = (),
-) -> Plan:
+def _pass(now: Now, lo: str | None, before: Asked | None, said: tuple[str, ...] = ()) -> Plan:
+    table, cursor, bound = now.table, now.shape.cursor, now.bound
+    assert cursor
     if cursor.kind != "integer":
         next_lo = bound.next_lo(cursor, table.overlap, lo, before)
         return Plan(lo is None, Window(cursor.name, cursor.kind, lo, next_lo), bound.asked(), warnings=said)

@@ -49,6 +49,15 @@ class Rest:
         return cls(label, landing.table(source, name), Target(raw_schema(source), name))
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """The raw table, the one that was built anew, and what fills the rest."""
+
+    live: Target
+    built: Target
+    rest: Rest | None
+
+
 def swap(loader: Loader, rest: Rest | None = None) -> str:
     """Replace the raw table's rows by those that the loader has built, and ``rest``; what was done, in words.
 
@@ -65,15 +74,18 @@ def swap(loader: Loader, rest: Rest | None = None) -> str:
         if rest:
             seq = _refuse_other_form(connection, loader, commit, rest)
             filled_from = {"schema": rest.target.schema, "table": rest.target.table, "seq": seq}
-        _refuse_loss(connection, loader, commit, live, built, rest)
+        tables = _Tables(live, built, rest)
+        _refuse_loss(connection, loader, commit, tables)
         listed = ", ".join(map(quoted, names))
         deleted = changed(connection, f"delete from {live.raw}")
         inserted = changed(connection, f"insert into {live.raw} ({listed}) select {listed} from {built.raw}")
-        filled = _fill(connection, commit, live, built, rest, names) if rest else 0
+        filled = _fill(connection, commit, tables, names) if rest else 0
         done = Changed(deleted, inserted + filled)
         if filled_from:
             filled_from["rows"] = filled
-        written = receipt.of_swap(commit, live, built, filled_from, before, done, loader.id, loader.run_name)
+        written = receipt.of_swap(
+            commit, receipt.Swap(live, built, before, done, filled_from), loader.id, loader.run_name
+        )
         key = loader.landing.write_receipt([commit], written, "-swap")
         ledger.swapped(connection, live, before, done.inserted, key)
         connection.commit()
@@ -162,9 +174,8 @@ def _refuse_other_form(connection: Connection, loader: Loader, commit: Commit, r
     return head.seq
 
 
-def _refuse_loss(
-    connection: Connection, loader: Loader, commit: Commit, live: Target, built: Target, rest: Rest | None
-) -> None:
+def _refuse_loss(connection: Connection, loader: Loader, commit: Commit, tables: _Tables) -> None:
+    live, built, rest = tables.live, tables.built, tables.rest
     keys = _keys(commit)
     lost = older = 0
     if not keys:  # the rows of one copy of the whole table, which both have applied
@@ -200,8 +211,10 @@ def _refuse_loss(
         )
 
 
-def _fill(connection: Connection, commit: Commit, live: Target, built: Target, rest: Rest, names: list[str]) -> int:
+def _fill(connection: Connection, commit: Commit, tables: _Tables, names: list[str]) -> int:
     """Insert the rows of the rest whose keys the rebuilt table has not; how many."""
+    live, built, rest = tables.live, tables.built, tables.rest
+    assert rest
     listed = ", ".join(map(quoted, names))
     values = ", ".join("0" if name == "_seq" else f"rest.{quoted(name)}" for name in names)
     source = f"{rest.target.raw} rest {_without(built, 'rest', _keys(commit))}"

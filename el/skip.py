@@ -49,7 +49,7 @@ def quarantine(table: Table, landing: TableLanding, warehouse: Connections, seq:
             commit = landing.commit(seq)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             landing.write_skip(Skip(seq, commit.load_id, reason, now))
-            ledger.record(connection, target, position, [Step(commit, "skipped", reason)], "", {}, loader.id)
+            ledger.record(connection, target, position, [Step(commit, "skipped", reason)], ledger.Entry("", loader.id))
             connection.commit()
 
 

@@ -10,7 +10,7 @@ its rows may be missing. Every row carries the newest hole on, until a full copy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from el import __version__
@@ -298,27 +298,30 @@ def following(before: Position | None, commit: Commit, kind: Kind, layout: str) 
     )
 
 
-def record(
-    connection: Connection,
-    target: Target,
-    before: Position | None,
-    steps: Sequence[Step],
-    layout: str,
-    json_misses: dict[int, int],
-    loader: str,
-    changed: Changed | None = None,
-    receipt: str | None = None,
-) -> Position:
-    """Write that commits are settled; part of their transaction. ``json_misses`` by seq. The new position.
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger keeps of a transaction beside its commits. ``json_misses`` by seq; ``receipt`` is its key.
 
     ``changed`` and the rows of the table stand in the row of the last commit.
     """
+
+    layout: str
+    loader: str
+    json_misses: Mapping[int, int] = field(default_factory=dict)
+    changed: Changed | None = None
+    receipt: str | None = None
+
+
+def record(
+    connection: Connection, target: Target, before: Position | None, steps: Sequence[Step], entry: Entry
+) -> Position:
+    """Write that commits are settled; part of their transaction. The new position."""
     values: list[object] = []
     now = before
     for step in steps:
         commit, copied = step.commit, step.kind == "applied"
-        now = following(now, commit, step.kind, layout)
-        done = changed if step is steps[-1] else None
+        now = following(now, commit, step.kind, entry.layout)
+        done = entry.changed if step is steps[-1] else None
         if done:
             now = replace(now, table_rows=now.table_rows + done.inserted - done.deleted)
         values += [
@@ -330,11 +333,11 @@ def record(
             step.rows,
             len(commit.files) if copied else 0,
             sum(file.size for file in commit.files) if copied else 0,
-            json_misses.get(commit.seq, 0),
+            entry.json_misses.get(commit.seq, 0),
             done.deleted if done else None,
             done.inserted if done else None,
             now.table_rows if step is steps[-1] else None,
-            receipt,
+            entry.receipt,
             commit.window.next_lo if commit.reading.done and not now.hole else None,
             step.reason,
             now.layout,
@@ -342,7 +345,7 @@ def record(
             now.hole.position if now.hole else None,
             now.schema_hash,
             commit.extracted_at,
-            loader,
+            entry.loader,
             __version__,
             LEDGER.number,
         ]

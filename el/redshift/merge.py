@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from el.errors import WarehouseError
 from el.landing import MAX_VARCHAR, Commit, LandedColumn
@@ -46,15 +47,25 @@ _SUMMED_AT_ONCE = 400
 _NAMED = 5
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """What one transaction does. ``manifest`` names the files, None: there are none; ``copy_role`` reads them.
+
+    ``before`` is the position that it is for, ``layout`` how the table lies, ``loader`` who applies it.
+    """
+
+    batch: Batch
+    target: Target
+    manifest: str | None
+    copy_role: str
+    before: ledger.Position | None
+    layout: str
+    loader: str
+
+
 def apply(
     connection: Connection,
-    batch: Batch,
-    target: Target,
-    manifest: str | None,
-    copy_role: str,
-    expected: ledger.Position | None,
-    layout: str,
-    loader: str,
+    one: Transaction,
     misses: Counter[str],
     keep: Callable[[Changed, Mapping[int, Summary]], str | None],
 ) -> ledger.Position | None:
@@ -69,32 +80,25 @@ def apply(
         WarehouseConflict, WarehouseLost: trying again may help; after the latter, look first.
         WarehouseError: Redshift refused, or the rows that arrived are not those of the commits.
     """
+    batch, target = one.batch, one.target
     source = batch.last.source
     misses.clear()
     with explained(f"{source}.{batch.last.table}, {batch.name}"):
         ledger.lock(connection, target)
         by_seq: dict[int, Counter[str]] = {}
         came: dict[int, Summary] = {}
-        if manifest:
-            now = _copy(connection, batch, target, manifest, copy_role, by_seq, came)
+        if one.manifest:
+            now = _copy(connection, one, one.manifest, by_seq, came)
         else:
             last = ledger.last(connection, target)
             now = last.position if last else None
-        if now != (expected.position if expected else None):
+        if now != (one.before.position if one.before else None):
             connection.rollback()
             return None
         done = _merge(connection, batch, target.raw)
-        position = ledger.record(
-            connection,
-            target,
-            expected,
-            batch.steps,
-            layout,
-            {seq: found.total() for seq, found in by_seq.items()},
-            loader,
-            done,
-            keep(done, came),
-        )
+        missed = {seq: found.total() for seq, found in by_seq.items()}
+        entry = ledger.Entry(one.layout, one.loader, missed, done, keep(done, came))
+        position = ledger.record(connection, target, one.before, batch.steps, entry)
         dlt_tables.add_loads(connection, batch.copied, target, f"{source}_{target.table}")
         for found in by_seq.values():
             misses.update(found)
@@ -104,10 +108,8 @@ def apply(
 
 def _copy(
     connection: Connection,
-    batch: Batch,
-    target: Target,
+    one: Transaction,
     manifest: str,
-    copy_role: str,
     misses: dict[int, Counter[str]],
     came: dict[int, Summary],
 ) -> int | None:
@@ -117,18 +119,17 @@ def _copy(
     Raises:
         WarehouseError: the rows or the values that came are not those of the commits.
     """
-    columns = batch.last_copied.columns
+    columns = one.batch.last_copied.columns
     if connection.has_incoming:
         rows(connection, f"drop table if exists {_INCOMING}")
     connection.has_incoming = True
-    copy(connection, _INCOMING, map(_incoming, columns), manifest, copy_role)
-    return _recount(connection, batch, target, manifest, misses, came)
+    copy(connection, _INCOMING, map(_incoming, columns), manifest, one.copy_role)
+    return _recount(connection, one, manifest, misses, came)
 
 
 def _recount(
     connection: Connection,
-    batch: Batch,
-    target: Target,
+    one: Transaction,
     manifest: str,
     misses: dict[int, Counter[str]],
     came: dict[int, Summary],
@@ -138,6 +139,7 @@ def _recount(
     Raises:
         WarehouseError: the rows or the values that came are not those of the commits.
     """
+    batch, target = one.batch, one.target
     columns, salt = batch.last_copied.columns, batch.last_copied.summary.salt
     json_columns = [column.name for column in columns if column.json]
     parts = _parted(recount.summed(columns))

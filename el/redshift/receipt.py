@@ -10,35 +10,28 @@ landing. Why not on S3 alone: only the ledger says whether the transaction came 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from el import __version__
 from el.landing import Commit
-from el.redshift.batch import Batch, Step
+from el.redshift.batch import Step
 from el.redshift.catalog import Target
 from el.redshift.ledger import Changed, Position
+from el.redshift.merge import Transaction
 from el.summary import Summary
 
 
-def of(
-    batch: Batch,
-    target: Target,
-    manifest: str | None,
-    before: Position | None,
-    changed: Changed,
-    came: Mapping[int, Summary],
-    loader: str,
-    run: str,
-) -> dict[str, Any]:
+def of(one: Transaction, changed: Changed, came: Mapping[int, Summary], run: str) -> dict[str, Any]:
     """What is written. ``came``: what COPY brought, by seq; it was held against the commits already."""
+    batch, target, before = one.batch, one.target, one.before
     rows_before, position = (before.table_rows, before.position) if before else (0, 0)
     return {
         "source": batch.last.source,
         "table": batch.last.table,
         "commits": [_commit(step, came.get(step.commit.seq)) for step in batch.steps],
-        "copy": {"manifest": manifest, "rows": batch.rows},
+        "copy": {"manifest": one.manifest, "rows": batch.rows},
         "redshift": {
             "schema": target.schema,
             "table": target.table,
@@ -49,31 +42,34 @@ def of(
             "rows": rows_before - changed.deleted + changed.inserted,
         },
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "loader": loader,
+        "loader": one.loader,
         "run": run,
         "el_version": __version__,
     }
 
 
-def of_swap(
-    commit: Commit,
-    live: Target,
-    built: Target,
-    filled_from: Mapping[str, object] | None,
-    before: Position,
-    done: Changed,
-    loader: str,
-    run: str,
-) -> dict[str, Any]:
-    """What is written when the rows of a replay replace those of the raw table.
+@dataclass(frozen=True)
+class Swap:
+    """What a replay's end did: the rows of ``built`` replaced those of ``live``.
 
     ``filled_from``: the table that had what the landing does not reach back to, and how many rows of it were needed.
     """
+
+    live: Target
+    built: Target
+    before: Position
+    done: Changed
+    filled_from: Mapping[str, object] | None
+
+
+def of_swap(commit: Commit, swap: Swap, loader: str, run: str) -> dict[str, Any]:
+    """What is written when the rows of a replay replace those of the raw table."""
+    live, built, before, done = swap.live, swap.built, swap.before, swap.done
     return {
         "source": commit.source,
         "table": commit.table,
         "swapped_in": {"schema": built.schema, "table": built.table, "seq": commit.seq, "load_id": commit.load_id},
-        "filled_from": filled_from,
+        "filled_from": swap.filled_from,
         "redshift": {
             "schema": live.schema,
             "table": live.table,

@@ -14,7 +14,7 @@ from el.mysql.activity import Activity, Writer
 from el.mysql.catalog import TableShape
 from el.mysql.cursor import Cursor
 from el.mysql.window import Bound
-from el.plan import Plan, missed, plan
+from el.plan import Now, Plan, missed, plan
 from el.summary import Salt, Summary
 
 STAMP = Cursor("updated_at", "timestamp", digits=6)
@@ -104,7 +104,7 @@ def head(cursor: Cursor, next_lo: str | None, before: Asked, done: bool = True, 
 
 
 def planned(commit: Commit | None, cursor: Cursor, now: Bound, overlap: int = 60, **flags: bool) -> Plan:
-    return plan(commit, table(cursor, overlap), shape(cursor), "s", now, **flags)
+    return plan(commit, Now(table(cursor, overlap), shape(cursor), "s", now), **flags)
 
 
 def next_lo(activity: Activity | None, before: Asked | None, lo: float = 3600) -> str | None:
