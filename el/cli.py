@@ -133,17 +133,7 @@ def extract(selectors: tuple[str, ...], as_json: bool, timeout: int | None, **op
 @_TIMEOUT
 @JSON
 @command
-def load(
-    selectors: tuple[str, ...],
-    skip: tuple[str, int] | None,
-    reason: str | None,
-    replay: str | None,
-    into: str | None,
-    swap: bool,
-    rest: str | None,
-    timeout: int | None,
-    as_json: bool,
-) -> int:
+def load(selectors: tuple[str, ...], timeout: int | None, as_json: bool, **options: Any) -> int:
     """S3 to Redshift: apply the commits that are pending.
 
     Needs S3 and Redshift only.
@@ -153,6 +143,9 @@ def load(
              el load --skip clinic.messages 17 --reason "file lost, see ticket 4711"
              el load --replay clinic.messages --into rebuilt
     """
+    skip, reason, replay, into, swap, rest = (
+        options[name] for name in ("skip", "reason", "replay", "into", "swap", "rest")
+    )
     if (skip is None) != (reason is None):
         raise UsageError("--skip and --reason go together: a commit is skipped on record. Nothing was changed.")
     if skip:

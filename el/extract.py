@@ -43,7 +43,7 @@ from el.progress import SILENT, Bar
 from el.retry import RACE, retry
 from el.settings import MySQL
 from el.summary import Salt, Summary
-from el.upload import Load, Upload
+from el.upload import Form, Load, Upload
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,8 @@ class _Seal:
     def upload(self, number: int) -> Upload:
         """The way of the part with this number, from 0."""
         one, seq = self._extractor, self._next_seq + (0 if self._in_one else number)
-        return Upload(one.table.label, one.landing, one.shape.columns, self._schema, seq, self._salt, one.work)
+        form = Form(one.shape.columns, self._schema, self._salt)
+        return Upload(one.table.label, one.landing, form, seq, one.work)
 
     def __call__(self, load: Load, part: Part) -> None:
         """Write the commit of a part, or keep its files for the commit of the last."""

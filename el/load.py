@@ -204,9 +204,8 @@ class _Work:
         manifest = None
         if batch.copied:
             assert layout
-            self.columns = ddl.prepare(
-                connection, batch.last_copied, one.landing, one.target, self.position, self.columns, layout
-            )
+            known = ddl.Known(one.target, self.position, self.columns, layout)
+            self.columns = ddl.prepare(connection, batch.last_copied, one.landing, known)
             manifest = one.landing.write_manifest(batch.copied) if batch.rows else None
         copy_role, clause = one.warehouse.server.copy_role, layout.clause if layout else ""
         transaction = merge.Transaction(batch, one.target, manifest, copy_role, self.position, clause, one.id)

@@ -216,13 +216,11 @@ class _Teller:
             manifest = self.landing.write_archived_manifest(
                 [one.seq for one in chosen], [(self.archive.url_of(one), one.size) for one in objects]
             )
-        role = self.warehouse.server.copy_role
+        news = archived.News(chosen, expired, manifest, self.warehouse.server.copy_role, applied)
 
         def transaction() -> tuple[int, int]:
             with self.warehouse.one() as connection:
-                return archived.apply(
-                    connection, self.target, self.table.label, key, chosen, expired, manifest, role, applied
-                )
+                return archived.apply(connection, self.target, self.table.label, key, news)
 
         return retry(transaction, TRANSACTION, (WarehouseConflict, WarehouseLost))
 

@@ -49,6 +49,15 @@ class Load:
     extracted_at: datetime
 
 
+@dataclass(frozen=True)
+class Form:
+    """How rows lie in the files: MySQL's columns, Arrow's schema of them, and the salt of their summary."""
+
+    columns: Sequence[Column]
+    schema: pa.Schema
+    salt: Salt
+
+
 class Upload:
     """The rows of one dlt load package on their way: written to the local disk, then sent to S3.
 
@@ -59,22 +68,21 @@ class Upload:
         self,
         label: str,
         landing: TableLanding,
-        columns: Sequence[Column],
-        schema: pa.Schema,
+        form: Form,
         seq: int,
-        salt: Salt,
         work: Path,
     ) -> None:
         """``seq`` is the number of the commit that the rows are for, ``work`` a folder for the way."""
         settings.configure_dlt()
         import dlt
 
-        self._label, self._landing, self._columns, self._schema, self._seq = label, landing, columns, schema, seq
+        self._label, self._landing, self._seq = label, landing, seq
+        self._columns, self._schema = form.columns, form.schema
         self._folder = work / f"{landing.dlt_dataset}-{uuid4().hex[:8]}"
         self._extracted_at = datetime.now(UTC)
         self._rows = 0
         # Only columns of the primary key are NOT NULL in the schema of the files.
-        self._summarizer = Summarizer([(field.name, not field.nullable) for field in schema], salt)
+        self._summarizer = Summarizer([(field.name, not field.nullable) for field in form.schema], form.salt)
         self._pipeline = dlt.pipeline(
             pipeline_name=f"{label.partition('.')[0]}__{landing.dlt_dataset}",
             pipelines_dir=str(self._folder),

@@ -82,6 +82,14 @@ class Horizon:
         return f"ifnull({quoted(self.column)} < {literal}, false)"
 
 
+@dataclass(frozen=True)
+class Stays:
+    """What stays although it equals its copy. ``held``: SQL that is true for a row under a hold (``holds.py``)."""
+
+    horizon: Horizon | None = None
+    held: str | None = None
+
+
 @dataclass
 class Outcome:
     """What became of rows: positions in the object. ``unsure``: a connection was lost, gone may mean deleted by us."""
@@ -147,17 +155,15 @@ class Deleter:
         source: str,
         server: MySQL,
         shape: Shape,
-        horizon: Horizon | None,
+        stays: Stays,
         wait: Callable[[float], bool],
-        held: str | None = None,
     ) -> None:
-        """``held``: SQL that is true for a row under a hold (``holds.py``)."""
         self._source, self._server, self._shape, self._wait = source, server, shape, wait
         self._label = f"{source}.{shape.name}"
         table = quoted(shape.name)
         keys = ", ".join(one.canonical for one in shape.primary_key)
-        known = horizon.sql if horizon else "true"
-        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known}, {held or 'false'} "
+        known = stays.horizon.sql if stays.horizon else "true"
+        self._look = f"select {keys}, {rows.hash_sql(shape.columns)}, {known}, {stays.held or 'false'} "
         # Else MySQL reads the whole table where the batch is a large part of it, and waits for the locks of others.
         self._look += f"from {table} force index (primary) where "
         self._delete = f"delete from {table} where "

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,11 +33,10 @@ from el.config import raw_name
 from el.errors import ArchiveError
 from el.landing import MAX_VARCHAR
 from el.mysql import types
-from el.mysql.connection import Connection, connected
+from el.mysql.connection import Connection
 from el.mysql.connection import rows as ask
 from el.mysql.types import CatalogColumn
 from el.mysql.values import dates
-from el.settings import MySQL
 
 #: Literals that one statement converts.
 _AT_ONCE = 500
@@ -45,19 +44,25 @@ _AT_ONCE = 500
 Texts = Callable[[Column, Sequence[bytes]], list[str | None]]
 
 
+@dataclass(frozen=True)
+class Key:
+    """The columns of a chunk's primary key, and the columns of its table that Redshift must not see."""
+
+    columns: Sequence[Column]
+    hidden: Sequence[str]
+
+
 def tell(
     archive: TableArchive,
     state: ChunkState,
-    key: Sequence[Column],
+    key: Key,
     proven: pa.Table | None,
-    hidden: Sequence[str],
-    source: str,
-    server: MySQL,
+    connect: Callable[[], AbstractContextManager[Connection]],
 ) -> dict[str, Any]:
     """Write the keys of what was deleted of a chunk; what its record ``done`` says of them.
 
-    ``key`` are the columns of the chunk's primary key, ``hidden`` those that Redshift must not see. ``proven`` are the
-    chunk's rows; None where nothing was deleted.
+    ``proven`` are the chunk's rows; None where nothing was deleted. ``connect`` makes a connection to MySQL, which is
+    asked for texts of old character sets.
 
     Raises:
         ArchiveError: another object lies there.
@@ -66,14 +71,17 @@ def tell(
     many = sum(journal.count(one.positions) for one in state.deletions)
     if not many:
         return {"deleted": 0, "keys": None, "untold": None}
-    if why := _why_untold(key, hidden):
+    columns_of_key = key.columns
+    if why := _why_untold(columns_of_key, key.hidden):
         return {"deleted": many, "keys": None, "untold": why}
     assert proven is not None
     with ExitStack() as stack:
-        needed = any(one.kind == "bytes" and one.charset is not None for one in key)
-        connection = stack.enter_context(connected(source, server)) if needed else None
+        needed = any(one.kind == "bytes" and one.charset is not None for one in columns_of_key)
+        connection = stack.enter_context(connect()) if needed else None
         try:
-            found = table(key, proven, state.deletions, lambda column, values: _texts(connection, column, values))
+            found = table(
+                columns_of_key, proven, state.deletions, lambda column, values: _texts(connection, column, values)
+            )
         except ArchiveError as error:  # it must not keep the rest of the table from being archived
             return {"deleted": many, "keys": None, "untold": str(error)}
     body, name = objects.to_parquet(found), archive.keys_key(state.chunk)
@@ -87,7 +95,7 @@ def tell(
         stored = there
     return {
         "deleted": many,
-        "keys": {"object": asdict(stored), "rows": len(found), "columns": columns(key)},
+        "keys": {"object": asdict(stored), "rows": len(found), "columns": columns(columns_of_key)},
         "untold": "their keys hold what Redshift cannot" if len(found) < many else None,
     }
 

@@ -27,23 +27,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 import pyarrow as pa
 
 from el import __version__
 from el.archive import deleted, journal, objects, rows
-from el.archive.delete import Copies, Deleter, Outcome
+from el.archive.delete import Copies, Deleter, Outcome, Stays
 from el.archive.journal import ChunkState, Journal
 from el.archive.objects import Manifest, Proven
 from el.archive.pace import Pace
 from el.archive.plan import Decision
-from el.archive.read import Reader
+from el.archive.read import Reader, Wanted
 from el.archive.rows import Column
 from el.archive.store import TableArchive
 from el.archived import Stored
 from el.errors import ArchiveError, LandingDamage, Unproven
 from el.landing import Server
+from el.mysql.connection import connected
 from el.progress import Bar
 from el.settings import MySQL
 from el.stop import Stop
@@ -141,7 +143,9 @@ class Mover:
         self.moved.open = [state.chunk for state in left_open]
         failed = True
         try:
-            with Deleter(self._source, self._server, self._shape, plan.horizon, self._wait, self._held) as deleter:
+            with Deleter(
+                self._source, self._server, self._shape, Stays(plan.horizon, self._held), self._wait
+            ) as deleter:
                 self._move(deleter, left_open)
             failed = False
         finally:
@@ -172,9 +176,8 @@ class Mover:
             self._source,
             self._server,
             self._shape,
-            self._plan.condition + (f" and not {self._held}" if self._held else ""),
+            Wanted(self._plan.condition + (f" and not {self._held}" if self._held else ""), self._most_rows),
             self._wait,
-            **({"most_rows": self._most_rows} if self._most_rows else {}),
         )
         made = self._verified(reader)
         with ThreadPoolExecutor(1) as pool:
@@ -347,9 +350,9 @@ class Mover:
             self.moved.longest = max(self.moved.longest, outcome.seconds)
 
     def _done(self, state: ChunkState, key: Sequence[Column], proven: Proven | None) -> None:
-        facts = deleted.tell(
-            self._archive, state, key, proven.table if proven else None, self._hidden, self._source, self._server
-        )
+        connect = partial(connected, self._source, self._server)
+        rows_of = proven.table if proven else None
+        facts = deleted.tell(self._archive, state, deleted.Key(key, self._hidden), rows_of, connect)
         self._journal.append("done", chunk=state.chunk, **facts)
         with self._lock:
             self.moved.open.remove(state.chunk)

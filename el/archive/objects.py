@@ -77,7 +77,7 @@ class Manifest:
     @property
     def archived(self) -> list[Column]:
         """The columns, in the order of the object."""
-        made = [rows.column(**one) for one in self.columns]
+        made = [rows.column(rows.Described(**one)) for one in self.columns]
         if None in made:
             raise ArchiveError(f"the manifest of {self.chunk} has a column of a type that this el does not know")
         return [one for one in made if one]

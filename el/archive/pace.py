@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
@@ -31,25 +32,31 @@ _LOOK = 5.0
 _ASK_AGAIN = 1.0
 
 
+@dataclass(frozen=True)
+class Limits:
+    """``target``: seconds that a transaction should take. ``home`` is EL_HOME, where the switch is."""
+
+    server: ServerLimits
+    target: float
+    home: Path
+
+
 class Pace:
     """One source in one run. ``wait`` sleeps, and says True if it is asked to stop."""
 
     def __init__(
         self,
         source: str,
-        limits: ServerLimits,
+        limits: Limits,
         replica: MySQL | None,
         archive: Archive,
-        home: Path,
         wait: Callable[[float], bool],
-        target: float,
     ) -> None:
-        """``target``: seconds that a transaction should take."""
-        self._source, self._archive, self._wait, self._target = source, archive, wait, target
-        self._file = home / "archive.pause"
-        self._kindness = Kindness(source, limits)
-        self._of_replica = Kindness(source, limits.model_copy(update={"max_threads_running": None}), replica=True)
-        self._replica = replica if limits.max_replica_lag is not None else None
+        self._source, self._archive, self._wait, self._target = source, archive, wait, limits.target
+        self._file, server = limits.home / "archive.pause", limits.server
+        self._kindness = Kindness(source, server)
+        self._of_replica = Kindness(source, server.model_copy(update={"max_threads_running": None}), replica=True)
+        self._replica = replica if server.max_replica_lag is not None else None
         self._stack = ExitStack()
         self._replica_connection: Connection | None = None
         self._looked, self._object = -_LOOK, False

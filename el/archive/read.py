@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,14 @@ from el.settings import MySQL
 _SURELY = 2 * CHUNK_BYTES
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows are read, and how many in a chunk at most; None: as many as any chunk may have."""
+
+    condition: str
+    most_rows: int | None = None
+
+
 class Reader:
     """The chunks of one table. ``wait`` sleeps, and says True if it is asked to stop."""
 
@@ -38,13 +47,12 @@ class Reader:
         source: str,
         server: MySQL,
         shape: Shape,
-        condition: str,
+        wanted: Wanted,
         wait: Callable[[float], bool],
-        most_rows: int = MAX_CHUNK_ROWS,
     ) -> None:
         self._source, self._server, self._shape, self._wait = source, server, shape, wait
-        self._condition = condition
-        self._size = ChunkSize(most_rows, CHUNK_BYTES)
+        self._condition = wanted.condition
+        self._size = ChunkSize(wanted.most_rows or MAX_CHUNK_ROWS, CHUNK_BYTES)
         self._faithful = rows.faithful_sql(shape.columns)
         #: Rows that stay in MySQL, because the text of their JSON is not all there is of it.
         self.left = 0

@@ -121,22 +121,28 @@ class Column:
                 return f"if({name} is null, '~', concat('=', {self.canonical}))"
 
 
-def column(
-    name: str,
-    data_type: str,
-    column_type: str,
-    nullable: bool,
-    charset: str | None = None,
-    collation: str | None = None,
-    extra: str = "",
-    precision: int | None = None,
-    scale: int | None = None,
-    json_as_text: bool = False,
-) -> Column | None:
-    """How a column travels; the arguments are those of ``information_schema.columns``. None for a type not known.
+@dataclass(frozen=True)
+class Described:
+    """A column as ``information_schema.columns`` has it. ``json_as_text``: of a JSON value its text is enough."""
 
-    ``json_as_text``: of a JSON value its text is enough.
-    """
+    name: str
+    data_type: str
+    column_type: str
+    nullable: bool
+    charset: str | None = None
+    collation: str | None = None
+    extra: str = ""
+    precision: int | None = None
+    scale: int | None = None
+    json_as_text: bool = False
+
+
+def column(described: Described) -> Column | None:
+    """How a column travels; None for a type not known."""
+    name, data_type, column_type = described.name, described.data_type, described.column_type
+    nullable, extra, json_as_text = described.nullable, described.extra, described.json_as_text
+    charset, collation = described.charset, described.collation
+    precision, scale = described.precision, described.scale
     c = quoted(name)
     faithful = ""
     generated = _is_generated(extra)

@@ -15,7 +15,7 @@ from typing import Any
 from el import config, settings
 from el.archive import holds
 from el.archive.mover import Context, Moved, Mover
-from el.archive.pace import Pace
+from el.archive.pace import Limits, Pace
 from el.archive.plan import Decision, Failure, Plan, Refusal
 from el.archive.plans import plans
 from el.archive.sizes import size_text
@@ -144,12 +144,10 @@ class Archiving(ArchiveJob):
             limits = limits.model_copy(update={"max_rows_per_second": self._options.max_rows_per_second})
         pace = Pace(
             table.source,
-            limits,
+            Limits(limits, self._options.transaction_ms / 1000, going.run.home),
             settings.mysql_replica(table.source),
             self._archive,
-            going.run.home,
             going.stop.wait,
-            self._options.transaction_ms / 1000,
         )
         ending.callback(pace.close)
         return Context(

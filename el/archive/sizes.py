@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,13 +96,21 @@ def sizes(
     for name in dict.fromkeys(table.source for table in chosen):
         policies = {table.name: table for table in sources[name].tables}
         wanted = None if name in whole else [table.name for table in chosen if table.source == name]
-        found += _database(sources[name], policies, wanted, limit, exact, now)
+        found += _database(sources[name], policies, wanted, _Asked(limit, exact, now))
     return sorted(found, key=lambda one: one.data_bytes + one.index_bytes, reverse=True)[:limit]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    limit: int
+    exact: bool
+    now: datetime
+
+
 def _database(
-    source: Source, policies: dict[str, Table], wanted: list[str] | None, limit: int, exact: bool, now: datetime
+    source: Source, policies: dict[str, Table], wanted: list[str] | None, asked: _Asked
 ) -> Iterator[TableSize]:
+    exact, now = asked.exact, asked.now
     with connected(source.name, settings.archive_mysql(source.name)) as connection:
         ((any_case,),) = rows(connection, "select @@lower_case_table_names")
         # As the source file spells them: such a server lists names in lower case.
@@ -117,7 +125,9 @@ def _database(
             if wanted is None or spelled.get(str(name), str(name)) in wanted
         ]
         dates = {spelled.get(name, name): found for name, found in _dates(connection).items()}
-        for name, many, data, index, free in sorted(listed, key=lambda one: one[2] + one[3], reverse=True)[:limit]:
+        for name, many, data, index, free in sorted(listed, key=lambda one: one[2] + one[3], reverse=True)[
+            : asked.limit
+        ]:
             policy = policies[name].retention if name in policies else None
             dated = dates.get(name, {})
             age = policy.age if policy else next(iter(dated), None)
@@ -138,7 +148,9 @@ def _database(
                 months=months,
                 growth_rows=_growth(months, now),
                 past=tuple(
-                    _past(kind, keep, keep.before(now), bool(policy), dives, months, total, data + index)
+                    _past(
+                        Past(kind, keep.text, keep.before(now), bool(policy), 0, 0, data + index), dives, months, total
+                    )
                     for kind, keep in classes.items()
                 ),
                 exact=exact,
@@ -230,21 +242,14 @@ def _growth(months: Sequence[Month], now: datetime) -> int | None:
     return round(sum(full) / len(full)) if full else None
 
 
-def _past(
-    name: str,
-    keep: Span,
-    cutoff: datetime,
-    policy: bool,
-    dives: _Dives,
-    months: Sequence[Month],
-    total: int,
-    size: int,
-) -> Past:
+def _past(whole: Past, dives: _Dives, months: Sequence[Month], total: int) -> Past:
+    """The share of a table that is past a cutoff; ``whole`` has the bytes of all of it."""
+    cutoff = whole.cutoff
     before = sum(m.rows for m in months if m.begin is None or Span("", 1, 0).after(m.begin) <= cutoff)
     partly = [m.begin for m in months if m.begin and m.begin < cutoff < Span("", 1, 0).after(m.begin)]
     before += sum(dives.between(begin, cutoff) for begin in partly)
     share = min(1.0, before / total)
-    return Past(name, keep.text, cutoff, policy, before, share, round(size * share))
+    return replace(whole, rows=before, share=share, bytes=round(whole.bytes * share))
 
 
 def report(found: Sequence[TableSize], as_json: bool) -> str:

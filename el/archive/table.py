@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pymysql
 
 from el.archive.rights import sees_triggers
-from el.archive.rows import Column, column
+from el.archive.rows import Column, Described, column
 from el.errors import ArchiveError
 from el.mysql import types
 from el.mysql.catalog import TableShape
@@ -118,16 +118,18 @@ def read_shape(connection: Connection, table: str, json_as_text: bool = False) -
         data_type = str(data_type).lower()
         labels = data_type in ("enum", "set")
         made = column(
-            name=str(name),
-            data_type=data_type,
-            column_type=str(column_type) if labels else str(column_type).lower(),
-            nullable=str(nullable).upper() == "YES",
-            charset=str(charset) if charset else None,
-            collation=str(collation) if collation else None,
-            extra=str(extra).lower(),
-            precision=None if precision is None else int(precision),
-            scale=None if scale is None else int(scale),
-            json_as_text=json_as_text,
+            Described(
+                name=str(name),
+                data_type=data_type,
+                column_type=str(column_type) if labels else str(column_type).lower(),
+                nullable=str(nullable).upper() == "YES",
+                charset=str(charset) if charset else None,
+                collation=str(collation) if collation else None,
+                extra=str(extra).lower(),
+                precision=None if precision is None else int(precision),
+                scale=None if scale is None else int(scale),
+                json_as_text=json_as_text,
+            )
         )
         if made is None:
             unknown.append(f"{name} ({column_type})")

@@ -84,21 +84,21 @@ def key(connection: Connection, target: Target, names: Sequence[str], label: str
     return made
 
 
-def apply(
-    connection: Connection,
-    target: Target,
-    label: str,
-    key: Key,
-    told: Sequence[Told],
-    expired: Sequence[Expired],
-    manifest: str | None,
-    copy_role: str,
-    applied: int,
-) -> tuple[int, int]:
-    """Tell which rows are archived and which copies expired; how many rows are new, and the largest ``_applied``.
+@dataclass(frozen=True)
+class News:
+    """What is told in one transaction. ``told`` have one form of keys, which ``manifest`` names; None if there are
+    none, and ``copy_role`` reads. ``applied`` is the journal's record up to which they are all that there is.
+    """
 
-    ``told`` have one form of keys, which ``manifest`` names; None if there are none. ``applied`` is the journal's
-    record up to which they are all that there is.
+    told: Sequence[Told]
+    expired: Sequence[Expired]
+    manifest: str | None
+    copy_role: str
+    applied: int
+
+
+def apply(connection: Connection, target: Target, label: str, key: Key, news: News) -> tuple[int, int]:
+    """Tell which rows are archived and which copies expired; how many rows are new, and the largest ``_applied``.
 
     Raises:
         WarehouseConflict, WarehouseLost: trying again helps, and does nothing twice.
@@ -113,25 +113,17 @@ def apply(
             f"create table if not exists {target.archived.raw} "
             f"({keys}, {added}, _applied bigint not null, _expired_at timestamp)",
         )
-        inserted = _insert(connection, target, label, key, told, manifest, copy_role, applied) if manifest else 0
-        if expired:
-            _expire(connection, target, expired, applied)
+        inserted = _insert(connection, target, label, key, news) if news.manifest else 0
+        if news.expired:
+            _expire(connection, target, news.expired, news.applied)
         ((position,),) = rows(connection, f"select coalesce(max(_applied), 0) from {target.archived.raw}")
         connection.commit()
     return inserted, int(position)
 
 
-def _insert(
-    connection: Connection,
-    target: Target,
-    label: str,
-    key: Key,
-    told: Sequence[Told],
-    manifest: str,
-    copy_role: str,
-    applied: int,
-) -> int:
-    copy(connection, _INCOMING, [*told[0].columns, *ADDED.items()], manifest, copy_role)
+def _insert(connection: Connection, target: Target, label: str, key: Key, news: News) -> int:
+    told, manifest = news.told, news.manifest or ""
+    copy(connection, _INCOMING, [*told[0].columns, *ADDED.items()], manifest, news.copy_role)
     came = {str(chunk): int(many) for chunk, many in rows(
         connection, f"select _chunk, count(*) from {_INCOMING} group by _chunk"
     )}  # fmt: skip
@@ -148,7 +140,7 @@ def _insert(
     done = changed(
         connection,
         f"insert into {target.archived.raw} ({', '.join([*map(quoted, names), *ADDED])}, _applied) "
-        f"select {', '.join([*values, *ADDED])}, {applied} from {_INCOMING} "
+        f"select {', '.join([*values, *ADDED])}, {news.applied} from {_INCOMING} "
         f"where _chunk not in (select _chunk from {target.archived.raw})",
     )
     rows(connection, f"drop table {_INCOMING}")

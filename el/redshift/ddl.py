@@ -11,6 +11,8 @@ here: then the catalog decides whether the table fits now.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import psycopg2
 
 from el.errors import WarehouseError
@@ -23,21 +25,24 @@ from el.redshift.ledger import Position
 from el.retry import RACE, Backoff
 
 
-def prepare(
-    connection: Connection,
-    commit: Commit,
-    landing: TableLanding,
-    target: Target,
-    position: Position | None,
-    columns: dict[str, str] | None,
-    layout: Layout,
-) -> dict[str, str]:
-    """Make the raw table fit a commit. ``columns`` are those it has; None: ask. Those it has then.
+@dataclass(frozen=True)
+class Known:
+    """What is known of a raw table. ``columns`` are those it has; None: ask. ``layout`` is how it shall lie."""
+
+    target: Target
+    position: Position | None
+    columns: dict[str, str] | None
+    layout: Layout
+
+
+def prepare(connection: Connection, commit: Commit, landing: TableLanding, known: Known) -> dict[str, str]:
+    """Make the raw table fit a commit; the columns that it has then.
 
     Raises:
         WarehouseError: the table is gone although commits were applied to it, or a column has another type.
     """
     label = f"{commit.source}.{commit.table}"
+    target, position, columns = known.target, known.position, known.columns
     where = target.raw
     connection.autocommit = True
     with explained(f"{label}, commit {commit.seq}"):
@@ -61,7 +66,7 @@ def prepare(
     if columns and other_form and commit.mode == "merge":
         with explained(f"{label}, commit {commit.seq}"):
             _refuse_other_key(label, target, commit, catalog.key(connection, target))
-    columns = _fitted(connection, commit, target, columns, layout)
+    columns = _fitted(connection, commit, target, columns, known.layout)
     if other_form or not was_made:
         dlt_tables.keep_schema(connection, commit, landing, target)
     connection.autocommit = False

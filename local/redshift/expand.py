@@ -8,7 +8,9 @@ forms. Names such as #orders get their quotes here too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from .errors import NotImitated, RedshiftError, Refused
 from .lexer import NUMBER, PARAM, QUOTED, STRING, WORD, Edit, Token, apply, closing, identifier, literal, string_value
@@ -174,7 +176,7 @@ def _known(sql: str, tokens: list[Token], at: int, columns: Columns, of: str = "
     if start >= len(tokens) or tokens[start].word != "FROM":
         return []
     stop = clause_end(tokens, start + 1, AFTER_FROM)
-    return names_of(sql, tokens, at, sql[tokens[start].end : tokens[stop - 1].end], columns, of)
+    return names_of(sql, tokens, at, (of, sql[tokens[start].end : tokens[stop - 1].end]), columns)
 
 
 def _without_excluded(sql: str, tokens: list[Token], items: list[_Item], end: int, columns: Columns) -> str:
@@ -212,11 +214,13 @@ def _without_aliases(sql: str, tokens: list[Token], items: list[_Item], end: int
             edits.append(Edit(shift, tokens[item.last - 1].end, text + named))
         if item.alias:
             given.setdefault(item.alias, text)
-    return apply(sql, edits + _in_condition(sql, tokens, given, end, columns, known))
+    return apply(
+        sql, edits + _in_condition(sql, tokens, given, end, known or partial(_known, sql, tokens, end, columns))
+    )
 
 
 def _in_condition(
-    sql: str, tokens: list[Token], given: dict[str, str], end: int, columns: Columns, known: list[str] | None
+    sql: str, tokens: list[Token], given: dict[str, str], end: int, known: list[str] | Callable[[], list[str]]
 ) -> list[Edit]:
     """The WHERE of this SELECT with the aliases of its list in it, as AWS's own drivers write it. A column that is but
     called by its own name needs nothing."""
@@ -228,15 +232,14 @@ def _in_condition(
     found = [i for i in _names(tokens, _Item(start + 1, stop, stop, "")) if tokens[i].name in others]
     if not found:
         return []
-    if known is None:
-        try:
-            known = _known(sql, tokens, end, columns)
-        except RedshiftError:
-            return []  # a table that is not there, or not yet: PostgreSQL says so, if it is one
+    try:
+        names = known() if callable(known) else known
+    except RedshiftError:
+        return []  # a table that is not there, or not yet: PostgreSQL says so, if it is one
     return [
         Edit(tokens[i].start, tokens[i].end, f"({others[tokens[i].name]})")
         for i in found
-        if tokens[i].name not in known
+        if tokens[i].name not in names
     ]
 
 

@@ -48,7 +48,7 @@ def _replaced(sql: str, at: int, columns: Columns, count: int) -> str:
     tokens = tokenize(sql)
     first = _source(tokens, at)
     source = sql[tokens[first].start : tokens[at - 1].end]
-    known = names_of(sql, tokens, first, source, columns)
+    known = names_of(sql, tokens, first, ("*", source), columns)
     opening = at + 3 if tokens[at + 1].word in ("INCLUDE", "EXCLUDE") else at + 1
     end = closing(tokens, opening)
     inside = tokens[opening + 1 : end]

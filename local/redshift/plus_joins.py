@@ -49,7 +49,7 @@ def _replaced(sql: str, tokens: list[Token], at: int, columns: Columns) -> str:
     tables = []
     for first, last in split_at(tokens, from_ + 1, where, ","):
         text = sql[tokens[first].start : tokens[last - 1].end]
-        tables.append(_Table(tokens[last - 1].name, text, names_of(sql, tokens, from_, text, columns)))
+        tables.append(_Table(tokens[last - 1].name, text, names_of(sql, tokens, from_, ("*", text), columns)))
     rest = []
     for first, last in split_at(tokens, where + 1, end, "AND"):
         if not _sort(sql, tokens[first:last], tables):

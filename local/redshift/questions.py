@@ -55,9 +55,10 @@ def nobody(query: str) -> list[str]:
     )
 
 
-def names_of(sql: str, tokens: list[Token], at: int, source: str, columns: Columns, of: str = "*") -> list[str]:
-    """The columns of `source`, the text of a FROM clause without FROM, which stands around tokens[at]; `of` one of
-    its tables, as `t.*`."""
+def names_of(sql: str, tokens: list[Token], at: int, select: tuple[str, str], columns: Columns) -> list[str]:
+    """The columns of a `select`: of what, as `*` or one table's `t.*`, and the text of its FROM clause without FROM,
+    which stands around tokens[at]."""
+    of, source = select
     recursive, ctes = _visible(tokens, at)
     texts = ", ".join(sql[tokens[first].start : tokens[last].end] for first, last in ctes)
     head = f"with {'recursive ' if recursive else ''}{texts} " if texts else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from el.archive.journal import ChunkState, Journal
 from el.archive.objects import Manifest
 from el.archive.store import Archive, TableArchive
 from el.archive.table import Shape, read_shape
+from el.mysql.connection import connected
 from el.settings import ArchivePlace, MySQL
 from tests.conftest import Source
 
@@ -86,7 +88,8 @@ def archive(
             state.deletions += journal.deletions(
                 book.append("deleted", chunk=chunk, deleted=[[0, len(found)]], gone=[], left={})
             )
-            told = deleted.tell(store, state, shape.primary_key, found, (), source.name, server(source))
+            connect = partial(connected, source.name, server(source))
+            told = deleted.tell(store, state, deleted.Key(shape.primary_key, ()), found, connect)
             book.append("done", chunk=chunk, **told)
     return chunk
 

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from el.archive import rows
-from el.archive.delete import Copies, Deleter, Horizon
+from el.archive.delete import Copies, Deleter, Horizon, Stays
 from el.archive.objects import Proven
 from el.archive.table import Shape, what_changed
 from el.errors import ArchiveError
@@ -42,7 +42,7 @@ def made(source: Source, key: str, values: str, many: int) -> tuple[Shape, Copie
 
 
 def deleter(source: Source, shape: Shape, **more: Any) -> Deleter:
-    return Deleter(source.name, archive_mysql(source.name), shape, more.get("horizon"), lambda _: False)
+    return Deleter(source.name, archive_mysql(source.name), shape, Stays(more.get("horizon")), lambda _: False)
 
 
 @pytest.fixture(autouse=True)

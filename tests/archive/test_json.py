@@ -90,7 +90,7 @@ def types(cursor: Any, value: str) -> list[tuple[str, str]]:
 
 
 def column() -> Column:
-    made = rows.column("j", "json", "json", nullable=True)
+    made = rows.column(rows.Described("j", "json", "json", nullable=True))
     assert made
     return made
 
