@@ -133,6 +133,8 @@ def test_everything_that_a_run_writes_or_changes_is_a_point_of_the_matrix(source
 
 def is_change(wire: str, text: str) -> bool:
     if wire == "s3":
+        if text.endswith("/_alerts/_el.json"):  # what a run of another test that could not start has left
+            return False
         return not text.startswith(("GET ", "HEAD "))
     words = text[5:].split() if text.startswith("Q") else []
     harmless = ("select", "begin", "rollback", "set", "reset", "show")

@@ -63,6 +63,7 @@ class Host:
 
 @pytest.fixture
 def old(source: Source, released: Path) -> Host:
+    source.env |= {"LANDING_URL": f"s3://el-landing/{source.name}"}  # so that `el runs` lists no others
     host = Host(source, released)
     code = f"import el; assert el.__file__.startswith({str(released)!r}), el.__file__"
     subprocess.run([sys.executable, "-c", code], cwd=released, env=host._env, check=True)
@@ -84,7 +85,7 @@ def table(source: Source) -> Source:
     return source
 
 
-def test_a_new_loader_loads_what_an_old_extractor_wrote_and_goes_on_from_it(table: Source, old: Host) -> None:
+def test_a_new_loader_loads_what_an_old_extractor_wrote_and_goes_on_from_it(old: Host, table: Source) -> None:
     assert old("run").code == 0
     table.mysql("update t set v = 'x' where id = 1")
     assert old("extract").code == 0
@@ -97,7 +98,7 @@ def test_a_new_loader_loads_what_an_old_extractor_wrote_and_goes_on_from_it(tabl
     assert len(table.el("runs", "--json").json) == 4, "the records of both"
 
 
-def test_an_old_loader_loads_what_a_new_extractor_wrote_or_refuses_it_by_name(table: Source, old: Host) -> None:
+def test_an_old_loader_loads_what_a_new_extractor_wrote_or_refuses_it_by_name(old: Host, table: Source) -> None:
     table.el("run")
     table.mysql("update t set v = 'x' where id = 1")
     table.el("extract")
@@ -116,7 +117,7 @@ def test_an_old_loader_loads_what_a_new_extractor_wrote_or_refuses_it_by_name(ta
     assert rows(table) == [(1, "x"), (2, "y")]
 
 
-def test_a_new_archive_goes_on_with_an_old_ones_journal_and_brings_its_rows_back(source: Source, old: Host) -> None:
+def test_a_new_archive_goes_on_with_an_old_ones_journal_and_brings_its_rows_back(old: Host, source: Source) -> None:
     make(source, 10)
     configure(source, "t")
     done = old("run", "--execute", "--as-of", AS_OF, program="el.archive.cli")

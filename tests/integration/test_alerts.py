@@ -39,7 +39,15 @@ def titles(receiver: Queue | Hook) -> list[str]:
 
 
 def problems(source: Source) -> dict[str, Any]:
+    """The problems that are written down; none before there was one."""
+    if f"{source.name}/_alerts/{source.name}.json" not in keys(source):
+        return {}
     return dict(source.beside(f"_alerts/{source.name}.json")["problems"])
+
+
+def keys(source: Source) -> list[str]:
+    found = source.s3.list_objects_v2(Bucket="el-landing", Prefix=f"{source.name}/_alerts/")
+    return [item["Key"] for item in found.get("Contents", [])]
 
 
 def test_a_failure_is_told_once_and_once_when_it_is_over(table: Source, queue: Queue, web: Hook) -> None:
