@@ -36,7 +36,7 @@ class Pool(Generic[C]):
         connection = self._taken() or self._connect()
         try:
             yield connection
-        except BaseException:
+        except BaseException:  # whatever it was, Ctrl-C too: nobody knows what state the session is in
             connection.close()
             raise
         with self._lock:

@@ -45,13 +45,13 @@ def refuse(connection: Connection, server: MySQL) -> None:
     Raises:
         SourceError: a proxy answers.
     """
-    greeted = int(connection.thread_id())  # type: ignore[no-untyped-call]
+    greeted = int(connection.thread_id())  # type: ignore[no-untyped-call] # not in its stubs
     # ProxySQL answers "select connection_id()" itself, in that spelling.
     (connected,) = _row(connection, "select connection_id() + 0")
     # The greeting has 32 bits for it.
     if greeted == int(connected) % (1 << 32):
         return
-    version = str(connection.get_server_info()).lower()  # type: ignore[no-untyped-call]
+    version = str(connection.get_server_info()).lower()  # type: ignore[no-untyped-call] # not in its stubs
     name = next((name for word, name in _VERSIONS.items() if word in version), None)
     # ProxySQL answers this one itself, in that spelling.
     if name is None and "ProxySQL" in str(_row(connection, "select @@version_comment limit 1")[0]):
